@@ -1,0 +1,85 @@
+"""What surrounds the rooms: theme, header, footer of credits."""
+
+import html
+
+import gradio as gr
+
+from demos.base import Demo, count
+
+SERIF = "'Iowan Old Style', Palatino, 'Palatino Linotype', 'Noto Serif', 'Noto Serif KR', Georgia, serif"
+
+THEME = gr.themes.Base(
+    primary_hue=gr.themes.Color("#fbf3ee", "#f6e3d8", "#ecc5af", "#dfa180", "#cf7d54", "#b8623a", "#9c4f2c", "#7e3f24",
+                                "#64331f", "#52291a", "#2e160e"),
+    neutral_hue=gr.themes.Color("#faf8f4", "#f2efe8", "#e4dfd4", "#cbc4b5", "#9f9788", "#7b7467", "#5f594e", "#48443c",
+                                "#2b3038", "#1d232b", "#151a21"),
+    font=["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"],
+    font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
+    radius_size=gr.themes.sizes.radius_sm,
+).set(
+    body_background_fill="#f6f3ec",
+    body_background_fill_dark="#171d26",
+    background_fill_primary="#fbf9f5",
+    background_fill_primary_dark="#1d2530",
+    background_fill_secondary="#f1ede4",
+    background_fill_secondary_dark="#232c38",
+    body_text_color="#2a2620",
+    body_text_color_dark="#e9e4da",
+    body_text_color_subdued="#655e52",
+    body_text_color_subdued_dark="#a9b0ba",
+    block_background_fill="transparent",
+    block_background_fill_dark="transparent",
+    block_border_width="0px",
+    block_shadow="none",
+    block_label_background_fill="transparent",
+    block_label_background_fill_dark="transparent",
+    block_label_border_width="0px",
+    block_title_text_weight="500",
+    border_color_primary="#d9d2c4",
+    border_color_primary_dark="#36414f",
+    button_primary_background_fill="#9c4f2c",
+    button_primary_background_fill_hover="#7e3f24",
+    button_primary_background_fill_dark="#b8623a",
+    button_primary_background_fill_hover_dark="#cf7d54",
+    button_primary_text_color="#ffffff",
+    button_primary_text_color_dark="#ffffff",
+    button_large_padding="12px 20px",
+    input_background_fill="#ffffff",
+    input_background_fill_dark="#151b23",
+    input_border_color="#cbc4b5",
+    input_border_color_dark="#44505f",
+    link_text_color="#8a4526",
+    link_text_color_dark="#e3a684",
+)
+
+
+def header() -> None:
+    """Name of the house, and two switches: day or night, and larger type for a projector."""
+    with gr.Row(elem_id="header", equal_height=True):
+        gr.HTML('<div class="house"><h1>Gallery of generative models</h1><p>Small networks that we trained ourselves, '
+                "working here and now. Bring a picture.</p></div>")
+        night = gr.Button("Day / night", size="sm", elem_id="night", min_width=110, scale=0)
+        projector = gr.Button("Projector", size="sm", elem_id="projector", min_width=110, scale=0)
+        night.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
+        projector.click(None, js="() => { document.documentElement.classList.toggle('projector'); }",
+                        api_visibility="private")
+
+
+def footer(demos: list[Demo]) -> None:
+    """Credits and licences of every checkpoint, drawn from the records."""
+    rows = []
+    for demo in demos:
+        for checkpoint in demo.checkpoints():
+            origin = "ships with the gallery" if checkpoint.shipped else f'<a href="{html.escape(checkpoint.source)}">Hub</a>'
+            pinned = "" if checkpoint.pinned else ", not pinned"
+            rows.append(
+                f"<tr><td>{html.escape(checkpoint.title)}</td><td>{html.escape(checkpoint.network)}</td>"
+                f"<td>{count(checkpoint.parameters)}</td><td>{html.escape(checkpoint.trained_on)}</td>"
+                f"<td>{html.escape(checkpoint.licence)}</td><td>{origin}{pinned}</td>"
+                f'<td><a href="{html.escape(checkpoint.paper)}">paper</a></td></tr>')
+    with gr.Accordion("Credits and licences", open=False, elem_id="credits"):
+        gr.HTML('<div class="scroll"><table class="credits"><thead><tr><th>Checkpoint</th><th>Network</th><th>Parameters'
+                "</th><th>Trained on</th><th>Licence</th><th>Where</th><th>Read</th></tr></thead><tbody>"
+                f"{''.join(rows)}</tbody></table></div><p>Example photographs: astronaut (NASA), chelsea (Stéfan van der "
+                "Walt), coffee (Rachel Michetti), rocket (SpaceX), as carried by scikit-image, free to use. Code: "
+                "Apache-2.0. What you bring is kept for at most an hour and shown to nobody else.</p>")

@@ -1,0 +1,157 @@
+"""The table of weights. One record per checkpoint; dropdowns, credits, labels, tests and the README's table read it.
+
+Adding a checkpoint is adding a record (see README, "Add a checkpoint").
+"""
+
+import json
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from gm_core.errors import CheckpointError
+
+SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "checkpoints"
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Checkpoint:
+    """One set of weights: what it is, whose it is, where its files are and how they become a network."""
+
+    name: str
+    """Short name, unique: what `load` and every `checkpoint=` argument take."""
+    task: str
+    """Name of the task, and so of the tab, that it serves."""
+    title: str
+    """As the dropdown shows it."""
+    network: str
+    """Network and year, as the museum label shows them."""
+    trained_on: str
+    licence: str
+    paper: str
+    """Address of the paper that describes the network."""
+    build: str
+    """"module:attribute" below `gm_core.models`: an `nn.Module` class, filled strictly from one safetensors file, or a
+    function that takes the folder of the files and returns the module, for layouts that a library defines."""
+    parameters: int
+    """Number of weights."""
+    size: int
+    """Bytes of `files` together."""
+    config: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    """Keyword arguments of the class; a shipped checkpoint keeps them in its config.json instead."""
+    files: tuple[str, ...] = ("config.json", "model.safetensors")
+    repo_id: str | None = None
+    """Hub repository; None for a checkpoint that ships in `assets`."""
+    revision: str | None = None
+    """Commit of the repository, 40 hexadecimal digits."""
+    source: str = ""
+    """Address of the model card; empty for ours, whose card lies beside the weights."""
+
+    @property
+    def shipped(self) -> bool:
+        return self.repo_id is None
+
+    @property
+    def pinned(self) -> bool:
+        """Whether the files can never change under this record."""
+        return self.shipped or bool(self.revision and _COMMIT.fullmatch(self.revision))
+
+    @property
+    def folder(self) -> Path:
+        """Where a shipped checkpoint lies."""
+        return SHIPPED / self.name
+
+    @property
+    def weights(self) -> str:
+        """The first safetensors file of `files`."""
+        return next(name for name in self.files if name.endswith(".safetensors"))
+
+    def shipped_config(self) -> dict[str, Any]:
+        """config.json of a shipped checkpoint: {"architecture": build, "config": keyword arguments}."""
+        return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
+
+
+LANDSCAPES = "BSDS500 (train and test parts) and landscape photographs of the CycleGAN sets"
+
+CHECKPOINTS: tuple[Checkpoint, ...] = (
+    Checkpoint(
+        name="srgan-x4", task="srgan", title="SRGAN x4", network="SRGAN generator, 2017", trained_on=LANDSCAPES,
+        licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
+        parameters=458_592, size=921_300,
+    ),
+    Checkpoint(
+        name="srresnet-x4", task="srgan", title="SRResNet x4", network="SRResNet, 2017", trained_on=LANDSCAPES,
+        licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
+        parameters=458_592, size=921_300,
+    ),
+    Checkpoint(
+        name="swin2sr-x4", task="srgan", title="Swin2SR x4", network="Swin2SR, 2022",
+        trained_on="DIV2K and Flickr2K photographs", licence="apache-2.0", paper="https://arxiv.org/abs/2209.11345",
+        build="swin2sr:build", parameters=12_088_023, size=49_000_000,
+        repo_id="caidas/swin2SR-classical-sr-x4-64", revision="c69ef3e2d2ac5777ff4a9f2f5afcd86d20604b7e",
+        source="https://huggingface.co/caidas/swin2SR-classical-sr-x4-64",
+    ),
+    Checkpoint(
+        name="real-esrgan-x4", task="srgan", title="Real-ESRGAN x4", network="RRDBNet (Real-ESRGAN), 2021",
+        trained_on="DIV2K, Flickr2K and OutdoorSceneTraining, degraded as real pictures are",
+        licence="bsd-3-clause", paper="https://arxiv.org/abs/2107.10833", build="rrdbnet:RRDBNet",
+        config={"channels": 64, "blocks": 23, "growth": 32}, parameters=16_697_987, size=66_900_000,
+        files=("RealESRGAN_x4plus.safetensors",),
+        repo_id="Comfy-Org/Real-ESRGAN_repackaged", revision="5fd49b7b278836f48af63ecd314d0f98ab336105",
+        source="https://huggingface.co/Comfy-Org/Real-ESRGAN_repackaged",
+    ),
+    Checkpoint(
+        name="style-many", task="style_transfer", title="Many styles in one network",
+        network="Conditional instance normalisation, 2017",
+        trained_on=LANDSCAPES + "; paintings in the public domain", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1610.07629", build="style_network:StyleNetwork", parameters=444_579, size=894_500,
+    ),
+    Checkpoint(
+        name="features-small", task="gatys", title="Our small feature network", network="Distilled features, 2026",
+        trained_on=LANDSCAPES + "; taught by SqueezeNet", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1508.06576", build="features:Features", parameters=686_473, size=1_376_400,
+    ),
+    Checkpoint(
+        name="vgg16", task="gatys", title="VGG-16, as Gatys used", network="VGG-16, 2014",
+        trained_on="ImageNet", licence="bsd-3-clause", paper="https://arxiv.org/abs/1409.1556",
+        build="vgg:build", parameters=14_714_688, size=553_000_000, files=("model.safetensors",),
+        repo_id="timm/vgg16.tv_in1k", revision="b8d8aa2dd860af9233c8c67385a8097fd6c35d3f",
+        source="https://huggingface.co/timm/vgg16.tv_in1k",
+    ),
+)
+
+
+@cache
+def _by_name() -> dict[str, Checkpoint]:
+    return {checkpoint.name: checkpoint for checkpoint in CHECKPOINTS}
+
+
+def find(name: str) -> Checkpoint:
+    """The record of that name. Raises CheckpointError, which lists the names there are."""
+    try:
+        return _by_name()[name]
+    except KeyError:
+        raise CheckpointError(f"There is no checkpoint '{name}'. There are: {', '.join(_by_name())}.") from None
+
+
+def of_task(task: str) -> list[Checkpoint]:
+    """The task's checkpoints in the table's order; the first is the default."""
+    return [checkpoint for checkpoint in CHECKPOINTS if checkpoint.task == task]
+
+
+def table() -> str:
+    """The records as the README's Markdown table. `python -m gm_core.checkpoints` prints it."""
+    lines = ["| checkpoint | room | network | parameters | trained on | licence | where |", "|---|---|---|---|---|---|---|"]
+    for record in CHECKPOINTS:
+        place = "ships" if record.shipped else f"[Hub]({record.source}) at `{(record.revision or 'no commit')[:8]}`"
+        lines.append(f"| `{record.name}` | {record.task} | {record.network} | {record.parameters:,} | {record.trained_on} "
+                     f"| {record.licence} | {place} |")
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())

@@ -1,0 +1,1 @@
+"""Where the recipes' pictures come from: folders of photographs, and worlds drawn by code."""

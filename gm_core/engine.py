@@ -1,0 +1,159 @@
+"""Runs tasks: one heavy job at a time, others in a line that they can see, progress on the way, cancel that stops.
+
+    for event in engine.stream(srgan, image, checkpoint="srgan-x4"):
+        match event:
+            case Waiting(position): ...
+            case Progress(fraction, words, preview): ...
+            case Finished(result): ...
+
+Closing the iterator (the visitor left, or pressed stop) takes the job out of the line, or stops it at its next report.
+"""
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from PIL.Image import Image
+
+from gm_core.errors import Cancelled, GMError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """In the line: `position` jobs run or wait before this one."""
+
+    position: int
+
+
+@dataclass(frozen=True)
+class Progress:
+    """See `gm_core.report.Report`."""
+
+    fraction: float | None
+    words: str
+    preview: Image | None = None
+
+
+@dataclass(frozen=True)
+class Finished(Generic[T]):
+    """The task's return value, and the seconds it ran (without the waiting)."""
+
+    result: T
+    seconds: float
+
+
+Event = Waiting | Progress | Finished[T]
+
+
+class _Job:
+    """One call of a task. Its news are a single slot: a slow reader sees the newest, not a backlog."""
+
+    def __init__(self, call: Callable[[Callable[..., None]], Any]) -> None:
+        self._call = call
+        self._changed = threading.Condition()
+        self._news: Event[Any] | None = None
+        self._failure: BaseException | None = None
+        self._left = False
+
+    def tell(self, event: Event[Any]) -> None:
+        with self._changed:
+            self._news = event
+            self._changed.notify_all()
+
+    def next_event(self) -> Event[Any]:
+        """Waits for news. Raises what the task raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._news is not None or self._failure is not None)
+            if self._failure is not None:
+                raise self._failure
+            event, self._news = self._news, None
+            assert event is not None
+            return event
+
+    def leave(self) -> None:
+        self._left = True
+
+    def report(self, fraction: float | None, words: str, preview: Image | None = None) -> None:
+        if self._left:
+            raise Cancelled("The visitor has gone.")
+        self.tell(Progress(fraction, words, preview))
+
+    def run(self) -> None:
+        began = time.perf_counter()
+        try:
+            result = self._call(self.report)
+        except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+        else:
+            self.tell(Finished(result, time.perf_counter() - began))
+
+
+class LocalEngine:
+    """Tasks run in this process. `workers` of them at a time; on two cores one is fastest for everybody."""
+
+    def __init__(self, workers: int = 1, max_waiting: int = 64) -> None:
+        self._workers = workers
+        self._max_waiting = max_waiting
+        self._guard = threading.Lock()
+        self._line: deque[_Job] = deque()
+        self._running: set[_Job] = set()
+
+    def stream(self, task: Callable[..., T], *args: Any, **settings: Any) -> Iterator[Event[T]]:  # noqa: ANN401
+        """Runs `task(*args, **settings, report=...)`; yields Waiting and Progress, at last Finished.
+
+        Raises GMError at once if the line is full, and whatever the task raises.
+        """
+        job = _Job(lambda report: task(*args, **settings, report=report))
+        with self._guard:
+            if len(self._line) >= self._max_waiting:
+                raise GMError(f"{len(self._line)} others are waiting already. Please come back in a minute.")
+            self._line.append(job)
+            self._advance()
+        try:
+            while True:
+                event = job.next_event()
+                yield event
+                if isinstance(event, Finished):
+                    return
+        finally:
+            job.leave()
+            with self._guard:
+                if job in self._line:
+                    self._line.remove(job)
+                    self._advance()
+
+    def run(self, task: Callable[..., T], *args: Any, **settings: Any) -> T:  # noqa: ANN401
+        """As `stream`, for callers who only want the result."""
+        for event in self.stream(task, *args, **settings):
+            if isinstance(event, Finished):
+                return event.result
+        raise Cancelled("The job ended without a result.")
+
+    def waiting(self) -> int:
+        """How many jobs stand in the line."""
+        with self._guard:
+            return len(self._line)
+
+    def _advance(self) -> None:
+        """Starts what may start and tells the others their places. Called with the guard held."""
+        while self._line and len(self._running) < self._workers:
+            job = self._line.popleft()
+            self._running.add(job)
+            threading.Thread(target=self._work, args=(job,), name="task", daemon=True).start()
+        for i, job in enumerate(self._line):
+            job.tell(Waiting(i + len(self._running)))
+
+    def _work(self, job: _Job) -> None:
+        try:
+            job.run()
+        finally:
+            with self._guard:
+                self._running.discard(job)
+                self._advance()

@@ -1,0 +1,70 @@
+"""What every recipe needs: state that survives an interruption, a log, sheets of samples, the shipped form."""
+
+import json
+import logging
+import platform
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+logger = logging.getLogger("recipe")
+
+CHECKPOINTS = Path(__file__).resolve().parents[2] / "assets" / "checkpoints"
+
+
+def start(run: Path, threads: int) -> None:
+    """Makes the run's folder, logs to it and to the terminal, sets the number of threads (0: torch's choice)."""
+    run.mkdir(parents=True, exist_ok=True)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S",
+                        handlers=[logging.StreamHandler(), logging.FileHandler(run / "log.txt")])
+    if threads:
+        torch.set_num_threads(threads)
+    logger.info("torch %s, %d threads, %s", torch.__version__, torch.get_num_threads(), platform.machine())
+
+
+def save_state(run: Path, **state: Any) -> None:  # noqa: ANN401 - whatever torch.save takes
+    """Writes `state.pt` so that an interruption leaves either the old or the new file, never half of one."""
+    scratch = run / "state.pt.new"
+    torch.save(state, scratch)
+    scratch.replace(run / "state.pt")
+
+
+def load_state(run: Path) -> dict[str, Any] | None:
+    """What `save_state` wrote, or None. Our own file, read with `weights_only`."""
+    path = run / "state.pt"
+    return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+
+def sheet(rows: list[list[Tensor]], path: Path, gap: int = 4) -> None:
+    """A contact sheet. rows: pictures (3, H, W) in 0..1, all of one size; written as WebP or PNG by the path's ending."""
+    height, width = rows[0][0].shape[1:]
+    columns = max(len(row) for row in rows)
+    canvas = np.full((len(rows) * (height + gap) - gap, columns * (width + gap) - gap, 3), 255, np.uint8)
+    for i, row in enumerate(rows):
+        for j, picture in enumerate(row):
+            pixels = (picture.detach().clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+            canvas[i * (height + gap) : i * (height + gap) + height, j * (width + gap) : j * (width + gap) + width] = pixels
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(canvas).save(path, quality=88)
+
+
+def ship(name: str, network: nn.Module, architecture: str, config: dict[str, Any], about: dict[str, Any]) -> Path:
+    """Writes `assets/checkpoints/<name>`: config.json and model.safetensors in fp16, `about` in the file's header.
+
+    architecture: "module:Class" below `gm_core.models`; config: the class's keyword arguments.
+    about: recipe, steps, seed, data and whatever else the header should tell; values become strings.
+    """
+    folder = CHECKPOINTS / name
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {key: value.detach().half().contiguous() for key, value in network.state_dict().items()}
+    metadata = {"format": "pt", "name": name, "architecture": architecture, "config": json.dumps(config)}
+    metadata.update({key: str(value) for key, value in about.items()})
+    save_file(state, folder / "model.safetensors", metadata=metadata)
+    (folder / "model.safetensors").chmod(0o644)
+    (folder / "config.json").write_text(json.dumps({"architecture": architecture, "config": config}, indent=2) + "\n")
+    return folder

@@ -1,0 +1,159 @@
+"""The engine with plain functions as tasks: the line, its places, progress, cancel, failures."""
+
+import threading
+import time
+
+import pytest
+from PIL import Image
+
+from gm_core.engine import Finished, LocalEngine, Progress, Waiting
+from gm_core.errors import BadInput, Cancelled, GMError
+from gm_core.report import Report, silent
+
+PATIENCE = 10.0
+
+
+class Gate:
+    """A task that says when it has started and goes on when it is let."""
+
+    def __init__(self) -> None:
+        self.started = threading.Event()
+        self.let = threading.Event()
+        self.stopped = threading.Event()
+
+    def __call__(self, *, report: Report = silent) -> str:
+        self.started.set()
+        try:
+            while not self.let.wait(0.01):
+                report(None, "working")
+        except Cancelled:
+            self.stopped.set()
+            raise
+        return "done"
+
+
+def until(condition, what):
+    end = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < end, what
+        time.sleep(0.005)
+
+
+def collect(engine, task, into, **settings):
+    def read():
+        into.extend(engine.stream(task, **settings))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    return thread
+
+
+def test_arguments_progress_and_result_come_through_in_order():
+    def task(x: int, *, y: int, report: Report = silent) -> int:
+        report(0.0, "first", Image.new("RGB", (2, 2)))
+        time.sleep(0.05)
+        report(0.5, "second")
+        time.sleep(0.05)
+        return x * y
+
+    events = list(LocalEngine().stream(task, 6, y=7))
+    assert [event.words for event in events[:-1]] == ["first", "second"]
+    assert events[0].preview is not None
+    assert events[-1].result == 42 and events[-1].seconds >= 0.1
+
+
+def test_a_slow_reader_gets_the_newest_news_not_a_backlog():
+    def task(*, report: Report = silent) -> None:
+        for i in range(200):
+            report(i / 200, str(i))
+
+    stream = LocalEngine().stream(task)
+    next(stream)
+    time.sleep(0.2)
+    assert len(list(stream)) <= 2
+
+
+def test_one_job_at_a_time_and_the_others_see_their_places_shrink():
+    engine, gates = LocalEngine(), [Gate() for _ in range(3)]
+    events = [[] for _ in gates]
+    threads = []
+    for i, gate in enumerate(gates):
+        threads.append(collect(engine, gate, events[i]))
+        until(gate.started.is_set if i == 0 else lambda i=i: engine.waiting() == i, "the job did not join the line")
+    until(lambda: events[1] and events[2], "nobody told the waiting ones their places")
+    assert events[1][0] == Waiting(1) and events[2][0] == Waiting(2)
+    assert not gates[1].started.is_set()
+    gates[0].let.set()
+    until(gates[1].started.is_set, "the second job did not start")
+    until(lambda: Waiting(1) in events[2], "the third did not move up")
+    assert not gates[2].started.is_set()
+    for gate in gates:
+        gate.let.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+    assert all(isinstance(seen[-1], Finished) and seen[-1].result == "done" for seen in events)
+
+
+def test_two_workers_run_two_jobs():
+    engine, gates = LocalEngine(workers=2), [Gate() for _ in range(3)]
+    threads = [collect(engine, gate, []) for gate in gates]
+    until(lambda: sum(gate.started.is_set() for gate in gates) == 2, "two jobs should run")
+    time.sleep(0.05)
+    assert sum(gate.started.is_set() for gate in gates) == 2
+    for gate in gates:
+        gate.let.set()
+    for thread in threads:
+        thread.join(PATIENCE)
+
+
+def test_closing_the_stream_stops_the_work_and_only_this_work():
+    engine, mine, other = LocalEngine(), Gate(), Gate()
+    stream = engine.stream(mine)
+    assert isinstance(next(stream), Progress)
+    events = []
+    thread = collect(engine, other, events)
+    stream.close()
+    until(mine.stopped.is_set, "the task went on")
+    until(other.started.is_set, "the next job did not start")
+    assert not other.stopped.is_set()
+    other.let.set()
+    thread.join(PATIENCE)
+    assert events[-1].result == "done"
+
+
+def test_leaving_the_line_moves_the_others_up_and_the_job_never_starts():
+    engine, first, gone, last = LocalEngine(), Gate(), Gate(), Gate()
+    running, events = [], []
+    collect(engine, first, running)
+    until(first.started.is_set, "the first job did not start")
+    leaving = engine.stream(gone)
+    assert next(leaving) == Waiting(1)
+    thread = collect(engine, last, events)
+    until(lambda: Waiting(2) in events, "the last one has no place")
+    leaving.close()
+    until(lambda: Waiting(1) in events, "the last one did not move up")
+    first.let.set()
+    last.let.set()
+    thread.join(PATIENCE)
+    assert not gone.started.is_set() and events[-1].result == "done"
+
+
+def test_a_task_s_failure_reaches_its_caller_and_the_line_goes_on():
+    def fails(*, report: Report = silent) -> None:
+        raise BadInput("no such thing")
+
+    engine = LocalEngine()
+    with pytest.raises(BadInput, match="no such thing"):
+        engine.run(fails)
+    assert engine.run(lambda report: 5) == 5
+
+
+def test_a_full_line_says_so_at_once():
+    engine, gate = LocalEngine(max_waiting=1), Gate()
+    collect(engine, gate, [])
+    until(gate.started.is_set, "the first job did not start")
+    collect(engine, gate, [])
+    until(lambda: engine.waiting() == 1, "the second job did not join the line")
+    with pytest.raises(GMError, match="1 others are waiting"):
+        next(engine.stream(gate))
+    gate.let.set()

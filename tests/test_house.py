@@ -1,0 +1,114 @@
+"""The house's rules, held by reading the code."""
+
+import ast
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+SOURCES = [*sorted((ROOT / "gm_core").rglob("*.py")), *sorted((ROOT / "demos").rglob("*.py")), ROOT / "app.py"]
+
+STOREYS = [
+    {"gm_core", "gm_core.errors", "gm_core.report"},
+    {"gm_core.images"},
+    {"gm_core.models", "gm_core.metrics", "gm_core.datasets", "gm_core.styles"},
+    {"gm_core.checkpoints"},
+    {"gm_core.load"},
+    {"gm_core.tasks"},
+    {"gm_core.engine", "gm_core.bench"},
+    {"demos"},
+    {"app"},
+    {"gm_core.recipes"},
+]
+"""From the ground up. Who lives on one may import from those below, and from its own package."""
+
+
+def module_of(path: Path) -> str:
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room(module: str) -> str:
+    """The part of the house that a module belongs to: "gm_core.tasks.srgan" to "gm_core.tasks"."""
+    parts = module.split(".")
+    return ".".join(parts[:2]) if parts[0] == "gm_core" else parts[0]
+
+
+def storey(module: str) -> int:
+    found = [i for i, rooms in enumerate(STOREYS) if room(module) in rooms]
+    assert found, f"{module} has no place in the house: give it one in STOREYS"
+    return found[0]
+
+
+def imports(path: Path) -> set[str]:
+    """Modules that the file imports anywhere, in functions too."""
+    modules = {module_of(file) for file in SOURCES}
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: imports are absolute"
+            module = node.module or ""
+            inner = {f"{module}.{alias.name}" for alias in node.names}
+            found |= {name if name in modules else module for name in inner}
+    return found
+
+
+def ours(module: str) -> bool:
+    return module.split(".")[0] in ("gm_core", "demos", "app")
+
+
+every_file = pytest.mark.parametrize("path", SOURCES, ids=module_of)
+
+
+@every_file
+def test_imports_go_one_way(path):
+    module = module_of(path)
+    for imported in filter(ours, imports(path)):
+        same_package = room(imported) == room(module) and room(module) != "gm_core"
+        assert same_package or storey(imported) < storey(module), f"{module} must not import {imported}"
+
+
+@every_file
+def test_gradio_lives_in_the_demos(path):
+    if module_of(path).startswith("gm_core"):
+        assert not {name for name in imports(path) if name.split(".")[0] in ("gradio", "gradio_client", "demos", "app")}
+
+
+@every_file
+def test_the_core_prints_nothing(path):
+    if module_of(path).startswith("gm_core"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        assert not [call.lineno for call in calls if isinstance(call.func, ast.Name) and call.func.id == "print"]
+
+
+def test_the_reader_of_imports_sees_what_is_there():
+    """The rules above would hold of a house that was not looked at."""
+    assert "gm_core.load" in imports(ROOT / "gm_core" / "tasks" / "srgan.py")
+    assert "demos.srgan" in imports(ROOT / "demos" / "__init__.py")
+    assert "huggingface_hub" in imports(ROOT / "gm_core" / "load.py")
+    assert "gradio" in imports(ROOT / "app.py")
+    assert len(SOURCES) > 20
+
+
+def test_importing_the_core_is_cheap():
+    """Without the libraries that take seconds, in a fresh interpreter."""
+    script = "import gm_core.engine, gm_core.images, gm_core.load, json, sys; print(json.dumps(sorted(sys.modules)))"
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    loaded = set(json.loads(process.stdout))
+    assert {"gm_core.load", "torch"} <= loaded
+    assert not loaded & {"gradio", "diffusers", "transformers", "huggingface_hub", "torchmetrics", "skimage"}
+
+
+def test_no_file_names_a_place_of_the_machine_it_was_written_on():
+    listed = subprocess.run(["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"], cwd=ROOT,
+                            capture_output=True, text=True, check=True).stdout.split("\0")
+    files = [ROOT / name for name in listed if name.endswith((".py", ".md", ".toml"))]
+    assert len(files) > 30
+    for file in filter(Path.is_file, files):
+        assert not re.findall(r"(?<![\w.$}])/(?:work|root|tmp)/\S*", file.read_text(encoding="utf-8")), file
