@@ -91,7 +91,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     Checkpoint(
         name="swin2sr-x4", task="srgan", title="Swin2SR x4", network="Swin2SR, 2022",
         trained_on="DIV2K and Flickr2K photographs", licence="apache-2.0", paper="https://arxiv.org/abs/2209.11345",
-        build="swin2sr:build", parameters=12_088_023, size=49_000_000,
+        build="swin2sr:build", parameters=12_239_283, size=49_000_000,
         repo_id="caidas/swin2SR-classical-sr-x4-64", revision="c69ef3e2d2ac5777ff4a9f2f5afcd86d20604b7e",
         source="https://huggingface.co/caidas/swin2SR-classical-sr-x4-64",
     ),

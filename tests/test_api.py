@@ -88,7 +88,7 @@ def test_a_wrong_file_gets_a_sentence(client, tmp_path, content, sentence):
 
 
 def test_a_checkpoint_that_cannot_be_fetched_gets_a_sentence(client, small):
-    with pytest.raises(AppError, match="not on this machine and the Hub cannot be reached"):
+    with pytest.raises(AppError, match="Real-ESRGAN x4 is not on this machine"):
         client.predict(handle_file(small), checkpoint="real-esrgan-x4", api_name="/srgan")
 
 

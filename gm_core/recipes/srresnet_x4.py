@@ -27,8 +27,9 @@ from gm_core.recipes.common import load_state, save_state, sheet, ship, start
 logger = logging.getLogger("recipe.srresnet_x4")
 
 CONFIG = {"channels": 48, "blocks": 10, "scale": 4}
-LARGE = 128  # side of a training crop; the network sees a quarter of it
-BATCH = 16
+PHASES = ((0.0, 128, 16), (0.58, 256, 4))
+"""(share of the steps done, side of a crop, crops in a batch): many small crops first, for variety; then few large ones,
+in which most pixels have all the surroundings that the network can see, as in a whole picture."""
 RATE = 2e-3
 LANDSCAPE_SHARE = 0.2  # of the crops: 256 px landscapes have seen JPEG twice, BSDS photographs are cleaner
 
@@ -44,12 +45,13 @@ def training_crops(data: Path, seed: int) -> tuple[RandomCrops, RandomCrops]:
     bsds = [read_picture(path) for path in picture_files(data / "bsds400")]
     folders = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     landscapes = [read_picture(path) for folder in folders for path in picture_files(data / folder)]
-    return RandomCrops(bsds, LARGE, seed=seed), RandomCrops(landscapes, LARGE, max_reduction=1.5, seed=seed + 1)
+    side = PHASES[0][1]
+    return RandomCrops(bsds, side, seed=seed), RandomCrops(landscapes, side, max_reduction=1.5, seed=seed + 1)
 
 
 def draw_batch(bsds: RandomCrops, landscapes: RandomCrops, size: int) -> tuple[Tensor, Tensor]:
-    """Small (B, 3, 32, 32) and large (B, 3, 128, 128) pictures, 0..1."""
-    of_landscapes = round(size * LANDSCAPE_SHARE)
+    """Small (B, 3, S/4, S/4) and large (B, 3, S, S) pictures, 0..1, S the sources' side."""
+    of_landscapes = int(bsds.random.binomial(size, LANDSCAPE_SHARE))
     crops = [landscapes.crop() for _ in range(of_landscapes)] + [bsds.crop() for _ in range(size - of_landscapes)]
     return torch.stack([to_tensor(reduce(crop)) for crop in crops]), torch.stack([to_tensor(crop) for crop in crops])
 
@@ -76,7 +78,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, default=Path("runs/srresnet-x4"))
-    parser.add_argument("--steps", type=int, default=5000)
+    parser.add_argument("--steps", type=int, default=6000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
@@ -98,7 +100,9 @@ def main() -> None:
         rate = RATE * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps))
         for group in optimizer.param_groups:
             group["lr"] = rate
-        small, large = draw_batch(bsds, landscapes, BATCH)
+        _, side, batch = max(phase for phase in PHASES if phase[0] <= step / args.steps)
+        bsds.size = landscapes.size = side
+        small, large = draw_batch(bsds, landscapes, batch)
         loss = F.l1_loss(network(small.contiguous(memory_format=torch.channels_last)), large)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -115,7 +119,7 @@ def main() -> None:
             sheet(rows, args.run / "sheet.png")
             save_state(args.run, network=network.state_dict(), optimizer=optimizer.state_dict(), step=step)
 
-    about = {"recipe": "gm_core.recipes.srresnet_x4", "steps": step, "seed": args.seed, "batch": BATCH,
+    about = {"recipe": "gm_core.recipes.srresnet_x4", "steps": step, "seed": args.seed, "phases": PHASES,
              "data": "bsds400, summer2winter, monet2photo/photo"}
     ship("srresnet-x4", network, "srresnet:SRResNet", CONFIG, about)
 

@@ -63,7 +63,7 @@ BATCH = 4
 RATE = 2e-3
 STYLE_RATE = 1e-2  # of the styles' own scales and shifts: at the shared rate all styles look alike for long
 STYLE_WEIGHT = 6.0
-CONTENT_WEIGHT = 4.0
+CONTENT_WEIGHT = 3.0
 VARIATION_WEIGHT = 1.0
 SHIFT = 4  # output is judged at a random offset below this: no pattern can hide in the grid of the strided layers
 

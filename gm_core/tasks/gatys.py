@@ -17,8 +17,10 @@ MIN_STEPS, MAX_STEPS = 10, 1000
 MIN_SIZE, MAX_SIZE = 128, 512
 MIN_SIDE = 32
 """Of the reduced picture: the networks cannot look at less."""
-MAX_STYLE_WEIGHT = 100.0
+MAX_STYLE_WEIGHT = 1000.0
 PREVIEW_EVERY = 5
+VARIATION_WEIGHT = 100.0
+"""Of the squared differences of neighbouring pixels: without it the small network is contented with coloured grain."""
 LOSS_SCALE = 1e3
 """Of what the optimiser sees: its first step is as long as the gradient, which is tiny for one pixel of many."""
 
@@ -54,12 +56,12 @@ def never() -> bool:
     return False
 
 
-def gatys(image: Image.Image, style_image: Image.Image, *, steps: int = 200, size: int = 384, style_weight: float = 4.0,
+def gatys(image: Image.Image, style_image: Image.Image, *, steps: int = 200, size: int = 384, style_weight: float = 30.0,
           features: str = "features-small", stop: Callable[[], bool] = never, report: Report = silent) -> Image.Image:
     """The picture optimised until a network sees the content of `image` in it and the texture of `style_image`.
 
     image, style_image: RGB; reduced to `size` px (128 to 512) on the long side. steps: 10 to 1000. style_weight: above
-    0, up to 100; how much one part of style loss counts against one part of content loss. features: one of NETWORKS.
+    0, up to 1000; how much one part of style loss counts against one part of content loss. features: one of NETWORKS.
     stop: asked before every step; on True the best picture so far is returned. `report` gets a preview every 5 steps.
     Returns RGB of the reduced size.
 
@@ -79,23 +81,28 @@ def gatys(image: Image.Image, style_image: Image.Image, *, steps: int = 200, siz
     # L-BFGS, as the paper does: after the same time its loss is half of Adam's. It knows no bounds, so what it moves are
     # the logits of the pixels, and every step is one pass through the network: no line search.
     logits = torch.logit(photograph.clamp(0.01, 0.99)).contiguous().requires_grad_()
-    optimizer = torch.optim.LBFGS([logits], lr=1.0, max_iter=1, history_size=20, tolerance_grad=0, tolerance_change=0)
-    best, best_loss = photograph, float("inf")
+    optimizer = _lbfgs(logits)
+    best, best_loss, last_loss = photograph, float("inf"), float("inf")
 
     def closure() -> float:
-        nonlocal best, best_loss
+        nonlocal best, best_loss, last_loss
         optimizer.zero_grad()
         x = torch.sigmoid(logits)
-        loss = LOSS_SCALE * total_loss(network, taps, x, content, style, style_weight)
-        loss.backward()
-        if loss.item() < LOSS_SCALE * best_loss:
-            best, best_loss = x.detach(), loss.item() / LOSS_SCALE
-        return loss.item()
+        loss = total_loss(network, taps, x, content, style, style_weight)
+        (LOSS_SCALE * loss).backward()
+        last_loss = loss.item()
+        if last_loss < best_loss:
+            best, best_loss = x.detach(), last_loss
+        return LOSS_SCALE * last_loss
 
     for step in range(steps):
         if stop():
             break
         optimizer.step(closure)
+        if not last_loss < 2.0 * best_loss:  # a step too far, which a line search would have taken back
+            with torch.no_grad():
+                logits.copy_(torch.logit(best.clamp(0.01, 0.99)))
+            optimizer = _lbfgs(logits)
         if step % PREVIEW_EVERY == 0:
             report(step / steps, f"Step {step} of {steps}, loss {best_loss:.3f}", to_image(best))
     return to_image(best)
@@ -103,11 +110,16 @@ def gatys(image: Image.Image, style_image: Image.Image, *, steps: int = 200, siz
 
 def total_loss(network: nn.Module, taps: Taps, x: Tensor, content: Tensor, style: dict[str, Statistics],
                style_weight: float) -> Tensor:
-    """Both losses of x (1, 3, H, W) as one number; each is relative to the magnitude of what is to be matched."""
+    """All losses of x (1, 3, H, W) as one number; content and style relative to the magnitude of what is matched."""
     found = network(x, (*taps.style, taps.content))
     content_loss = (found[taps.content] - content).square().mean() / (content.square().mean() + 1e-12)
     style_loss = sum(share * distance(statistics(found[tap]), style[tap]) for tap, share in taps.style.items())
-    return content_loss + style_weight / sum(taps.style.values()) * style_loss
+    variation = (x[:, :, 1:] - x[:, :, :-1]).square().mean() + (x[..., 1:] - x[..., :-1]).square().mean()
+    return content_loss + style_weight / sum(taps.style.values()) * style_loss + VARIATION_WEIGHT * variation
+
+
+def _lbfgs(logits: Tensor) -> torch.optim.LBFGS:
+    return torch.optim.LBFGS([logits], lr=1.0, max_iter=1, history_size=20, tolerance_grad=0, tolerance_change=0)
 
 
 def statistics(features: Tensor) -> Statistics:

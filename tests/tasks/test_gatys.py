@@ -45,7 +45,7 @@ def test_the_picture_comes_nearer_to_the_painting_and_keeps_its_content(photogra
 
 def test_more_style_weight_means_more_style(photograph, painting):
     little, much = (style_distance(gatys(photograph, painting, steps=20, size=128, style_weight=weight), painting)
-                    for weight in (0.05, 50.0))
+                    for weight in (1.0, 300.0))
     assert much < little
 
 
@@ -112,7 +112,7 @@ def test_a_visitor_who_leaves_stops_it(photograph, painting):
 
 @pytest.mark.parametrize(("arguments", "told"), [
     ({"steps": 9}, "9"), ({"steps": 1001}, "1001"), ({"size": 127}, "127"), ({"size": 513}, "513"),
-    ({"style_weight": 0.0}, "0"), ({"style_weight": 101.0}, "101"), ({"style_weight": float("nan")}, "nan"),
+    ({"style_weight": 0.0}, "0"), ({"style_weight": 1001.0}, "1001"), ({"style_weight": float("nan")}, "nan"),
     ({"features": "vgg99"}, "vgg99.*features-small"),
 ])
 def test_limits_are_told_with_the_actual_value(photograph, painting, arguments, told):
