@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import gradio as gr
+from gradio.components import Component
 from gradio.data_classes import ImageData
 from gradio.utils import get_upload_folder
 from PIL import Image
@@ -235,7 +236,7 @@ def sample_photographs() -> list[tuple[str, Path]]:
     return [(name, folder / file) for name, file in named if (folder / file).exists()]
 
 
-def endpoint(function: Callable[..., Any], inputs: Sequence[gr.components.Component], output: gr.components.Component,
+def endpoint(function: Callable[..., Any], inputs: Sequence[Component], output: Component,
              name: str, description: str) -> None:
     """Offers `function` as `/name` of the API under its own parameter names; nothing of it shows in the page."""
     button = gr.Button(visible=False)

@@ -5,13 +5,14 @@ import inspect
 import json
 import math
 import re
+from pathlib import Path
 
 import pytest
 import torch
 import yaml
 from safetensors import safe_open
 
-from gm_core.checkpoints import CHECKPOINTS, SHIPPED, Checkpoint, find, of_task
+from gm_core.checkpoints import CHECKPOINTS, SHIPPED, Checkpoint, find, of_task, table
 from gm_core.images import open_picture
 from gm_core.load import build, fetch, where
 
@@ -156,3 +157,7 @@ def test_it_loads_strictly(record):
     assert where(record) == "shipped"
     for key, value in network.state_dict().items():
         assert torch.isfinite(value).all(), key
+
+
+def test_the_readme_shows_the_table_as_the_records_have_it():
+    assert table() in (Path(__file__).resolve().parents[1] / "README.md").read_text(encoding="utf-8")

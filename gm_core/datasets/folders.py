@@ -63,7 +63,7 @@ class RandomCrops:
         if random.random() < 0.5:
             cut = cut[:, ::-1]
         if self.turn:
-            cut = np.rot90(cut, random.integers(4))
+            cut = np.rot90(cut, int(random.integers(4)))
         return np.ascontiguousarray(cut)
 
     def __iter__(self) -> Iterator[np.ndarray]:

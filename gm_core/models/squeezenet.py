@@ -35,6 +35,8 @@ class SqueezeNet(nn.Module):
     Weights of the original expect BGR in 0..255 minus a mean; `forward` takes RGB in 0..1 and converts.
     """
 
+    mean: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.conv1 = nn.Conv2d(3, 96, 7, stride=2)

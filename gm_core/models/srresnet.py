@@ -21,8 +21,6 @@ class ResidualBlock(nn.Module):
         nn.init.kaiming_normal_(self.conv1.weight)
         # Without normalisation a stack of blocks must start near the identity, or it starts by shouting.
         nn.init.normal_(self.conv2.weight, std=0.1 * (2 / (9 * channels)) ** 0.5)
-        nn.init.zeros_(self.conv1.bias)
-        nn.init.zeros_(self.conv2.bias)
 
     def forward(self, x: Tensor) -> Tensor:
         return x + self.conv2(F.relu(self.conv1(x)))
@@ -44,7 +42,6 @@ class SRResNet(nn.Module):
         self.fuse = nn.Conv2d(channels, channels, 3, padding=1)
         self.tail = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
         nn.init.zeros_(self.tail.weight)  # training starts from bicubic
-        nn.init.zeros_(self.tail.bias)
 
     def example_inputs(self) -> tuple[Tensor, ...]:
         """One picture (1, 3, 32, 32) of colour ramps, to compare number formats on."""

@@ -1,6 +1,7 @@
 """Swin2SR (Conde et al. 2022, arXiv:2209.11345): the transformers library's network behind our contract."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -34,8 +35,10 @@ def build(folder: Path) -> Swin2SR:
     """From config.json and model.safetensors as transformers writes them. Raises CheckpointError for keys that differ."""
     from transformers import Swin2SRForImageSuperResolution
 
-    network, report = Swin2SRForImageSuperResolution.from_pretrained(
-        str(folder), use_safetensors=True, local_files_only=True, output_loading_info=True, dtype=torch.float32)
+    loaded: Any = Swin2SRForImageSuperResolution.from_pretrained(
+        str(folder), use_safetensors=True, local_files_only=True, output_loading_info=True, dtype=torch.float32,
+        ignore_mismatched_sizes=True)  # a wrong shape comes into the report, with its name
+    network, report = loaded
     wrong = {kind: sorted(map(str, keys)) for kind, keys in report.items() if keys}
     if wrong:
         raise CheckpointError(f"The weights of Swin2SR do not fit the network: {wrong}.")

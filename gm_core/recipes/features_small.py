@@ -9,6 +9,10 @@ folder of pictures that networks made. Every step draws crops and two damaged ve
 - the teacher's perceptual distances between a crop and its damaged versions, in proportion;
 - to use every channel: their means and mean squares are held to one value.
 
+The last `--painted` steps take turns with pictures that are being painted by descending the student's own style loss.
+A network that has only seen photographs can be satisfied by coloured noise, and paints it; here the teacher corrects
+what it says of such pictures while they come into being.
+
 Run the same command again to go on after an interruption. At the end, or alone with `--evaluate`, it measures on
 held-out pictures how well our distance agrees with SqueezeNet's, overall and for each kind of damage, beside PSNR, and
 writes RUN/evaluation.json.
@@ -42,7 +46,8 @@ logger = logging.getLogger("recipe.features_small")
 CONFIG: dict[str, Any] = {"widths": [16, 32, 64, 128, 192], "depths": [0, 0, 1, 2, 2], "squeeze": 3}
 SIZE, LARGER, LARGER_FROM = 64, 96, 0.85  # side of a crop; the last steps see larger ones
 CROPS = 8  # a step; each with two damaged versions, so that 24 pictures pass through both networks
-RATE = 2e-3
+RATE, PAINTED_RATE = 2e-3, 1e-3
+PAINTED_SIZE, CANVASES, VISITS, STROKES = 80, 32, 12, 3  # canvases kept; times each is trained on; descents each time
 FOLDERS = ("bsds400", "summer2winter/summer", "summer2winter/winter", "monet2photo/monet", "monet2photo/photo",
            "paintings")
 HEADS = {"conv1": "stride2", "fire4": "stride4", "fire8": "stride8", "fire9": "stride16"}  # teacher: student
@@ -92,15 +97,28 @@ def contrast(picture: Image.Image, strength: float, random: np.random.Generator,
     return kind(picture).enhance(factor)
 
 
-def warp(picture: Image.Image, strength: float, random: np.random.Generator, other: Image.Image) -> Image.Image:
-    height, width = picture.height, picture.width
-    coarse = torch.from_numpy(random.standard_normal((1, 2, max(height // 16, 3), max(width // 16, 3)), np.float32))
-    moved = F.interpolate(coarse, (height, width), mode="bicubic")[0] * 0.3 * 15.0**strength  # pixels
+def move(picture: Image.Image, by: Tensor) -> Image.Image:
+    """by: how far in pixels each place looks down and right, (2, H, W)."""
+    height, width = by.shape[1:]
     y, x = torch.meshgrid(torch.arange(height) + 0.5, torch.arange(width) + 0.5, indexing="ij")
-    grid = torch.stack([(x + moved[0]) / width, (y + moved[1]) / height], -1)[None] * 2 - 1
+    grid = torch.stack([(x + by[1]) / width, (y + by[0]) / height], -1)[None] * 2 - 1
     found = F.grid_sample(to_tensor(np.asarray(picture))[None], grid, mode="bicubic", padding_mode="reflection",
                           align_corners=False)[0]
     return Image.fromarray((found.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
+
+
+def warp(picture: Image.Image, strength: float, random: np.random.Generator, other: Image.Image) -> Image.Image:
+    height, width = picture.height, picture.width
+    coarse = torch.from_numpy(random.standard_normal((1, 2, max(height // 16, 3), max(width // 16, 3)), np.float32))
+    return move(picture, F.interpolate(coarse, (height, width), mode="bicubic")[0] * 0.3 * 15.0**strength)
+
+
+def shift(picture: Image.Image, strength: float, random: np.random.Generator, other: Image.Image) -> Image.Image:
+    angle = 2 * math.pi * random.random()
+    by = torch.tensor([math.cos(angle), math.sin(angle)]) * 0.3 * 12.0**strength
+    if random.random() < 0.5:
+        by = by.round()  # whole pixels: nothing else happens to the picture
+    return move(picture, by.view(2, 1, 1).expand(-1, picture.height, picture.width))
 
 
 def blend(picture: Image.Image, strength: float, random: np.random.Generator, other: Image.Image) -> Image.Image:
@@ -116,23 +134,78 @@ def smear(picture: Image.Image, strength: float, random: np.random.Generator, ot
 
 
 DAMAGES: dict[str, Damage] = {"blur": blur, "noise": noise, "jpeg": jpeg, "small and back": small_and_back,
-                              "colours": colours, "contrast": contrast, "warp": warp, "blend": blend, "smear": smear}
+                              "colours": colours, "contrast": contrast, "warp": warp, "shift": shift, "blend": blend,
+                              "smear": smear}
 
 
-def draw_batch(crops: RandomCrops, count: int, random: np.random.Generator) -> Tensor:
-    """(3 count, 3, S, S), 0..1: crops, then a damaged version of each, then another one; one in four is hurt twice."""
-    originals = [Image.fromarray(crops.crop()) for _ in range(count)]
+def damage_all(originals: list[Image.Image], random: np.random.Generator) -> list[Image.Image]:
+    """One damaged version of each picture; one in four is hurt twice."""
     kinds = list(DAMAGES.values())
 
     def damaged(i: int) -> Image.Image:
         picture = originals[i]
         for _ in range(2 if random.random() < 0.25 else 1):
             damage = kinds[random.integers(len(kinds))]
-            picture = damage(picture, random.random(), random, originals[(i + 1) % count])
+            picture = damage(picture, random.random(), random, originals[(i + 1) % len(originals)])
         return picture
 
-    pictures = originals + [damaged(i) for i in range(count)] + [damaged(i) for i in range(count)]
+    return [damaged(i) for i in range(len(originals))]
+
+
+def draw_batch(crops: RandomCrops, count: int, random: np.random.Generator) -> Tensor:
+    """(3 count, 3, S, S), 0..1: crops, then a damaged version of each, then another one."""
+    originals = [Image.fromarray(crops.crop()) for _ in range(count)]
+    pictures = originals + damage_all(originals, random) + damage_all(originals, random)
     return torch.stack([to_tensor(np.asarray(picture)) for picture in pictures])
+
+
+def gram(activation: Tensor) -> Tensor:
+    """(B, C, H, W) -> (B, C, C), mean over space."""
+    flat = activation.flatten(2)
+    return flat @ flat.transpose(1, 2) / flat.shape[2]
+
+
+class Canvases:
+    """Crops on their way to the Gram matrices (Gatys et al. 2015) of other crops, as the student sees them now."""
+
+    def __init__(self, crops: RandomCrops, seed: int) -> None:
+        self.crops = crops
+        self.random = np.random.default_rng(seed)
+        self.kept = [self.fresh(int(self.random.integers(VISITS))) for _ in range(CANVASES)]
+
+    def fresh(self, visits: int = 0) -> tuple[Tensor, Tensor, Tensor, int]:
+        """Crop, style and picture (3, S, S), and how often it has been trained on."""
+        crop, style = to_tensor(self.crops.crop()), to_tensor(self.crops.crop())
+        return crop, style, crop, visits
+
+    def draw(self, student: Features, count: int) -> tuple[Tensor, Tensor]:
+        """Crops and what has been made of them, (count, 3, S, S) each, some strokes further than last time."""
+        chosen = self.random.choice(CANVASES, count, replace=False)
+        crop, style, x = (torch.stack([self.kept[i][part] for i in chosen]) for part in range(3))
+        with torch.no_grad():
+            targets = {name: gram(activation) for name, activation in student(style).items()}
+        weights = dict(zip(TAPS, np.exp(self.random.standard_normal(len(TAPS))).tolist(), strict=True))
+        stride = torch.from_numpy(self.random.uniform(0.005, 0.03, (count, 1, 1, 1)).astype(np.float32))
+        for _ in range(STROKES):
+            x.requires_grad_()
+            loss = torch.stack([weights[name] * ((gram(activation) - targets[name]).square().sum((1, 2))
+                                                 / targets[name].square().sum((1, 2))).sum()
+                                for name, activation in student(x).items()]).sum()
+            (slope,) = torch.autograd.grad(loss, x)
+            step = slope / slope.square().mean((1, 2, 3), keepdim=True).sqrt().clamp_min(1e-12)
+            x = (x.detach() - stride * step.clamp(-4, 4)).clamp(0, 1)
+        for j, i in enumerate(chosen):
+            visits = self.kept[i][3] + 1
+            self.kept[i] = (crop[j], style[j], x[j], visits) if visits < VISITS else self.fresh()
+        return crop, x
+
+
+def draw_painted_batch(canvases: Canvases, student: Features, count: int, random: np.random.Generator) -> Tensor:
+    """As `draw_batch`: crops, a damaged version of each, and what painting has made of it so far."""
+    crop, painted = canvases.draw(student, count)
+    originals = [Image.fromarray((picture * 255).round().byte().permute(1, 2, 0).numpy()) for picture in crop]
+    damaged = torch.stack([to_tensor(np.asarray(picture)) for picture in damage_all(originals, random)])
+    return torch.cat([crop, damaged, painted])
 
 
 # --- Training ---
@@ -276,6 +349,7 @@ def main() -> None:
     parser.add_argument("--outputs", type=Path, help="a folder of pictures that networks made, trained on as well")
     parser.add_argument("--run", type=Path, default=Path("runs/features-small"))
     parser.add_argument("--steps", type=int, default=2000)
+    parser.add_argument("--painted", type=int, default=600, help="steps after these that train on painted pictures too")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true", help="only measure what RUN has saved")
@@ -308,29 +382,38 @@ def main() -> None:
         crops = RandomCrops(pictures, SIZE, seed=args.seed + step)
         random = np.random.default_rng((args.seed, step))
         began, history = time.perf_counter(), []
-        while step < args.steps:
-            rate = RATE * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps))
+        canvases = None
+        while step < args.steps + args.painted:
+            painting = step >= args.steps
+            peak, past, of = (PAINTED_RATE, step - args.steps, args.painted) if painting else (RATE, step, args.steps)
             for group in optimizer.param_groups:
-                group["lr"] = rate
-            crops.size = LARGER if step >= LARGER_FROM * args.steps else SIZE
-            batch = draw_batch(crops, CROPS, random)
+                group["lr"] = peak * min(1, (past + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * past / of))
+            crops.size = PAINTED_SIZE if painting else LARGER if step >= LARGER_FROM * args.steps else SIZE
+            if painting and canvases is None:
+                canvases = Canvases(crops, args.seed + step)
+            if canvases is not None and step % 2:
+                batch = draw_painted_batch(canvases, student, CROPS, random)
+            else:
+                batch = draw_batch(crops, CROPS, random)
             parts = losses(student, heads, teacher, batch)
-            loss = sum(weight * parts[name] for name, weight in WEIGHTS.items())
+            loss = torch.stack([weight * parts[name] for name, weight in WEIGHTS.items()]).sum()
             optimizer.zero_grad(set_to_none=True)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, 1.0)
             optimizer.step()
             history.append([part.item() for part in parts.values()])
             step += 1
-            if step % 100 == 0 or step == args.steps:
-                means = dict(zip(parts, np.mean(history, 0), strict=True))
-                logger.info("step %d  %s  %.3f s a step", step, "  ".join(f"{k} {v:.4f}" for k, v in means.items()),
+            if step % 100 == 0 or step == args.steps + args.painted:
+                # even and odd steps apart: on photographs, and (in the end) on painted pictures
+                means = ["  ".join(f"{name} {value:.4f}" for name, value in zip(parts, np.mean(part, 0), strict=True))
+                         for part in (history[::2], history[1::2])]
+                logger.info("step %d  %s | %s  %.3f s a step", step, *means,
                             (time.perf_counter() - began) / len(history))
                 began, history = time.perf_counter(), []
                 save_state(args.run, student=student.state_dict(), heads=heads.state_dict(),
                            optimizer=optimizer.state_dict(), step=step)
-        about = {"recipe": "gm_core.recipes.features_small", "steps": step, "seed": args.seed, "crops": CROPS,
-                 "data": ", ".join(FOLDERS), "teacher": "SqueezeNet v1.0, ImageNet (BSD-2-Clause)"}
+        about = {"recipe": "gm_core.recipes.features_small", "steps": step, "painted": args.painted, "seed": args.seed,
+                 "crops": CROPS, "data": ", ".join(FOLDERS), "teacher": "SqueezeNet v1.0, ImageNet (BSD-2-Clause)"}
         ship("features-small", student, "features:Features", CONFIG, about)
 
     report = evaluate(student.half().float(), teacher, args.data)  # as it ships: rounded to fp16

@@ -85,7 +85,8 @@ def main() -> None:
     start(args.run, args.threads)
 
     torch.manual_seed(args.seed)
-    network = SRResNet(**CONFIG).to(memory_format=torch.channels_last)
+    network = SRResNet(**CONFIG)
+    network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch types it so
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.99))
     step = 0
     if state := load_state(args.run):

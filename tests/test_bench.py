@@ -1,0 +1,18 @@
+"""The benchmark runs and measures what it says. Speed itself is not asserted anywhere."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+
+@pytest.mark.slow
+def test_a_row_of_the_benchmark_has_all_its_figures():
+    done = subprocess.run([sys.executable, "-m", "gm_core.bench", "--json", "--only", "srresnet-x4"], capture_output=True,
+                          text=True, check=True)
+    (row,) = json.loads(done.stdout)
+    assert row["checkpoint"] == "srresnet-x4" and row["task"] == "srgan" and row["work"] == "256x256 to 1024x1024"
+    assert 0 < row["warm_s"] <= row["warm_max_s"] and row["warm_s"] < row["first_s"]
+    assert 100 < row["peak_mb"] < 4000
+    assert row["agreement_db"] is None or row["agreement_db"] > 0
