@@ -101,7 +101,7 @@ def draw(engine: LocalEngine) -> None:
                                            elem_id="style_transfer-features")
                     size = gr.Slider(128, 512, 320, step=32, label="Longest side, pixels")
                     steps = gr.Slider(10, 1000, 150, step=10, label="Steps")
-                    weight = gr.Slider(0.5, 20, 4, step=0.5, label="Weight of the style")
+                    weight = gr.Slider(1, 100, 30, step=1, label="Weight of the style")
                     optimise = gr.Button("Paint step by step", variant="primary", elem_id="style_transfer-optimise")
                     stop = gr.Button("Stop and keep this", visible=False, elem_id="style_transfer-stop")
         with gr.Column(scale=7, min_width=320):
@@ -205,7 +205,7 @@ def draw(engine: LocalEngine) -> None:
              f"A photograph as a painter might have painted it. Styles: {', '.join(BY_KEY)}.")
     endpoint(gatys_api,
              [hidden_picture(), hidden_picture(), gr.Number(200, visible=False, precision=0),
-              gr.Number(384, visible=False, precision=0), gr.Number(4.0, visible=False),
+              gr.Number(384, visible=False, precision=0), gr.Number(30.0, visible=False),
               gr.Textbox(of_task("gatys")[0].name, visible=False)],
              gr.Image(format="png", visible=False), "gatys", "A photograph optimised towards the texture of any painting.")
 

@@ -60,8 +60,9 @@ def test_a_click_on_the_photograph_moves_the_detail_and_the_switch_changes_it(pa
         return np.asarray(Image.open(io.BytesIO(page.locator("#srgan-detail img").screenshot()))).astype(int)
 
     before = detail()
-    box = page.locator("#srgan-picture img").bounding_box()
-    page.mouse.click(box["x"] + box["width"] / 2 - 40, box["y"] + box["height"] / 2 - 40)
+    photograph = page.locator("#srgan-picture img")
+    box = photograph.bounding_box()
+    photograph.click(position={"x": box["width"] / 2 - 40, "y": box["height"] / 2 - 40})
     moved = detail()
     assert np.abs(before - moved).mean() > 5
     page.locator("#srgan-method").get_by_text("Bicubic").click()
