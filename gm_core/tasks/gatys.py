@@ -34,7 +34,7 @@ class Taps:
 
 
 NETWORKS = {
-    "features-small": Taps({"stride1": 1.0, "stride2": 1.0, "stride4": 1.0, "stride8": 1.0}, content="stride8"),
+    "features-small": Taps({"stride1": 1.0, "stride2": 1.0, "stride4": 1.0, "stride8": 0.1}, content="stride4"),
     "vgg16": Taps({"relu1_1": 1.0, "relu2_1": 1.0, "relu3_1": 1.0, "relu4_1": 1.0, "relu5_1": 0.5}, content="relu4_2"),
 }
 """For vgg16 the taps of the paper."""
