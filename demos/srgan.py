@@ -55,7 +55,7 @@ def _table(figures: list[tuple[str, float, float, float]]) -> str:
     return ('<table class="figures"><caption>Against your original</caption><thead><tr><th></th><th>PSNR, dB</th>'
             '<th>SSIM</th><th>perceptual distance</th></tr></thead>'
             f"<tbody>{rows}</tbody></table><p class=\"aside\">PSNR and SSIM: higher is closer, pixel for pixel (luma, "
-            "4 pixels off each border). Perceptual distance: lower is closer to the eye.</p>")
+            "4 pixels off each border). Perceptual distance, as our small feature network sees it: lower is closer.</p>")
 
 
 def _measure(result: Image.Image, original: Image.Image) -> tuple[float, float, float]:

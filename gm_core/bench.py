@@ -2,7 +2,7 @@
 
     python -m gm_core.bench [--json] [--only NAME ...]
 
-Each row is measured in a process of its own, so that the first call pays for imports and loading as a visitor's would,
+Each row is measured in a process of its own, so that the first call pays for the loading as a visitor's would,
 and the peak memory is that of this task alone. Hub checkpoints are measured where they are cached.
 """
 
