@@ -3,16 +3,22 @@
 import argparse
 import logging
 import os
+import sys
 import webbrowser
 from typing import Any
 
 import gradio as gr
 from PIL import Image
+from starlette.middleware import Middleware
 
 from demos import DEMOS
 from demos.base import ASSETS
+from demos.guard import Guard, Limits, trust_proxies
+from demos.interpreter import Interpreter, Page
 from demos.shell import THEME, footer, header
-from gm_core.engine import LocalEngine
+from gm_core.cluster import add_options, chosen
+from gm_core.engine import Engine, LocalEngine
+from gm_core.errors import GMError
 from gm_core.images import MAX_FILE_BYTES, MAX_PIXELS
 
 LAUNCH: dict[str, Any] = {
@@ -32,11 +38,11 @@ LAUNCH: dict[str, Any] = {
 }
 
 
-def gallery(engine: LocalEngine | None = None) -> gr.Blocks:
-    """The whole page, with its queue set up, ready to `launch(**LAUNCH)` or to be mounted."""
+def gallery(engine: Engine | None = None) -> gr.Blocks:
+    """The whole page, with its queue set up, ready to be served or mounted."""
     engine = engine or LocalEngine()
-    with gr.Blocks(title="Gallery of generative models", analytics_enabled=False, delete_cache=(3600, 3600),
-                   fill_width=False) as page:
+    with Page(title="Gallery of generative models", analytics_enabled=False, delete_cache=(3600, 3600),
+              fill_width=False) as page:
         header()
         with gr.Tabs(elem_id="rooms"):
             for demo in DEMOS:
@@ -47,20 +53,45 @@ def gallery(engine: LocalEngine | None = None) -> gr.Blocks:
     return page.queue(api_open=False, max_size=128)
 
 
+def serve(page: gr.Blocks, **where: Any) -> str:  # noqa: ANN401 - launch's own
+    """Opens the page with all that the rooms bring, behind its guard, and returns its address. where: arguments of `launch`.
+
+    Raises GMError for a limit that is set wrongly.
+    """
+    routes = [route for demo in DEMOS for route in demo.routes()]
+    events: dict[Any, tuple[str, int]] = {}
+    for number, event in page.fns.items():
+        events[number] = event.concurrency_id, len(event.inputs)
+        if isinstance(event.api_name, str):
+            events[event.api_name] = event.concurrency_id, sum(not block.skip_api for block in event.inputs)
+    guard = Middleware(Guard, limits=Limits(), event_of=events.get, own={route.path.split("/")[1] for route in routes},
+                       scripts=[script for demo in DEMOS for script in demo.scripts()])
+    trust_proxies()
+    # The guard is outermost: it names the scripts of the page as it leaves the house.
+    app_kwargs = {"routes": routes, "middleware": [guard, Middleware(Interpreter)]}
+    _, address, _ = page.launch(prevent_thread_lock=True, app_kwargs=app_kwargs, **where, **LAUNCH)
+    return address
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default=os.environ.get("GRADIO_SERVER_NAME", "127.0.0.1"))
     parser.add_argument("--port", type=int, default=int(os.environ.get("GRADIO_SERVER_PORT", "7860")))
     parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    add_options(parser)
     args = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # whoever else opens pictures in this process has a limit too
-    page = gallery()
-    _, address, _ = page.launch(server_name=args.host, server_port=args.port, prevent_thread_lock=True, **LAUNCH)
-    logging.getLogger("gallery").info("The gallery is open at %s", address)
-    if args.open:
-        webbrowser.open(address)
-    page.block_thread()
+    try:
+        with chosen(args) as engine:
+            page = gallery(engine)
+            address = serve(page, server_name=args.host, server_port=args.port)
+            logging.getLogger("gallery").info("The gallery is open at %s", address)
+            if args.open:
+                webbrowser.open(address)
+            page.block_thread()
+    except GMError as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

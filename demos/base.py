@@ -1,7 +1,9 @@
 """What every room shares: the Demo record, pictures coming in and going out, errors, waiting shown, museum labels."""
 
+import errno
 import html
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -18,7 +20,7 @@ from gradio.utils import get_upload_folder
 from PIL import Image
 
 from gm_core.checkpoints import Checkpoint, find, of_task
-from gm_core.engine import Event, Finished, LocalEngine, Progress, Waiting
+from gm_core.engine import Engine, Event, Finished, Progress, Waiting
 from gm_core.errors import BadInput, Cancelled, GMError
 from gm_core.images import fit, open_picture, read_parameters, save_png
 
@@ -30,6 +32,9 @@ HEAVY: dict[str, Any] = {"concurrency_id": "heavy", "concurrency_limit": 12, "ti
 LIGHT: dict[str, Any] = {"concurrency_id": "light", "concurrency_limit": 8, "time_limit": 60}
 SHOWN_SIDE = 1600
 """Longest side of a picture as shown in the page; the file to download is never reduced."""
+
+NO_MEMORY = re.compile(r"(can't|cannot) allocate memory|not enough memory|out of memory", re.IGNORECASE)
+"""How torch says it, on the CPU and on a GPU."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -45,9 +50,13 @@ class Demo:
     title: str
     door: str
     """One or two sentences by the door: what happens here."""
-    draw: Callable[[LocalEngine], None]
+    draw: Callable[[Engine], None]
     tasks: tuple[str, ...] = ()
     """Tasks whose checkpoints hang in this room, if not only `name`."""
+    routes: Callable[[], list[Any]] = list
+    """Pages of its own beside the gallery's, as Starlette's routes."""
+    scripts: Callable[[], list[str]] = list
+    """Inline scripts of its frames, to the letter: the page's Content-Security-Policy reaches into them."""
 
     def checkpoints(self) -> list[Checkpoint]:
         return [checkpoint for task in self.tasks or (self.name,) for checkpoint in of_task(task)]
@@ -115,10 +124,27 @@ def _spoken(error: Exception) -> gr.Error:
     if isinstance(error, GMError):
         title = "Stopped" if isinstance(error, Cancelled) else "That did not work"
         return gr.Error(str(error), title=title, print_exception=False)
+    if sentence := _of_the_machine(error):
+        logger.error("%s", error)
+        return gr.Error(sentence, title="That did not work", print_exception=False)
     number = secrets.token_hex(4)
     logger.error("error %s", number, exc_info=error)
     return gr.Error(f"Something went wrong on our side (number {number} in the log). Please try again.",
                     title="That did not work", print_exception=False)
+
+
+def _of_the_machine(error: Exception) -> str | None:
+    """What to say where the machine has come to an end, not the program."""
+    if is_disk_full(error):
+        return "The disk of this gallery is full, so that could not be kept. Please come back later."
+    if isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and NO_MEMORY.search(str(error))):
+        return "This gallery has not enough memory for that at the moment. Please try a smaller picture, or come back later."
+    return None
+
+
+def is_disk_full(error: Exception) -> bool:
+    """Whether a file could not be written because there is no room for it, or no right to more."""
+    return isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 # --- results ----------------------------------------------------------------------------------------------------------
@@ -155,8 +181,8 @@ def museum_label(title: str, parameters: dict[str, Any], extra: Sequence[str] = 
              *extra, f"Licence of the weights: {record.licence}"]
     if "seed" in parameters:
         lines.append(f"Seed {parameters['seed']}")
-    lines.append(f"Made in {parameters['seconds']:.1f} s by {record.title}"
-                 + ("" if record.pinned else " (not pinned to a commit)"))
+    made = f"Made in {parameters['seconds']:.1f} s by {record.title}"
+    lines.append(made if record.pinned else f"{made} (not pinned to a commit)")
     body = "".join(f"<div>{html.escape(line)}</div>" for line in lines)
     return f'<div class="museum-label"><div class="work">{html.escape(title)}</div>{body}</div>'
 
@@ -173,8 +199,7 @@ def status(event: Event[Any] | None = None, words: str = "") -> str:
     """The line above a result: the place in the queue, or what is being done and how far it is. Empty when idle."""
     fraction = None
     if isinstance(event, Waiting):
-        others = "One visitor is" if event.position == 1 else f"{event.position} visitors are"
-        words = f"{others} before you"
+        words = "One visitor is before you" if event.position == 1 else f"{event.position} visitors are before you"
     elif isinstance(event, Progress):
         words, fraction = event.words, event.fraction
     if not words:

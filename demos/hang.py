@@ -2,7 +2,8 @@
 
     python -m demos.hang
 
-Run it after a checkpoint has changed. Sources are scikit-image's own sample photographs; results go to assets/examples.
+Run it after a checkpoint has changed. Sources are scikit-image's own sample photographs and our own templates; results go to
+assets/examples, and the sheets of pix2pix's cards beside their checkpoints.
 """
 
 import time
@@ -10,6 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from demos import check, pix2pix
 from demos.base import ASSETS, parameters_of, sample_photographs
 from demos.srgan import detail_by_method
 from gm_core.checkpoints import of_task
@@ -54,8 +56,10 @@ def hang_style_transfer(photographs: dict[str, Path]) -> None:
 
 def main() -> None:
     photographs = dict(sample_photographs())
+    pix2pix.hang()
     hang_srgan(photographs)
     hang_style_transfer(photographs)
+    check.hang()
 
 
 if __name__ == "__main__":

@@ -5,15 +5,15 @@ import html
 import gradio as gr
 
 from demos.base import Demo, count
-
-SERIF = "'Iowan Old Style', Palatino, 'Palatino Linotype', 'Noto Serif', 'Noto Serif KR', Georgia, serif"
+from demos.languages import switch
 
 THEME = gr.themes.Base(
     primary_hue=gr.themes.Color("#fbf3ee", "#f6e3d8", "#ecc5af", "#dfa180", "#cf7d54", "#b8623a", "#9c4f2c", "#7e3f24",
                                 "#64331f", "#52291a", "#2e160e"),
     neutral_hue=gr.themes.Color("#faf8f4", "#f2efe8", "#e4dfd4", "#cbc4b5", "#9f9788", "#7b7467", "#5f594e", "#48443c",
                                 "#2b3038", "#1d232b", "#151a21"),
-    font=["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "sans-serif"],
+    font=["system-ui", "-apple-system", "Segoe UI", "Noto Sans", "Apple SD Gothic Neo", "Malgun Gothic", "Noto Sans KR",
+          "Noto Sans CJK KR", "sans-serif"],
     font_mono=["ui-monospace", "Menlo", "Consolas", "monospace"],
     radius_size=gr.themes.sizes.radius_sm,
 ).set(
@@ -53,11 +53,24 @@ THEME = gr.themes.Base(
 )
 
 
+LANGUAGE_JS = """
+for (const link of element.querySelectorAll('a')) {
+  if (link.lang === document.documentElement.lang) link.setAttribute('aria-current', 'true');
+  const query = new URLSearchParams(location.search);
+  query.set('language', link.lang);
+  link.href = '?' + query;
+}
+"""
+"""Marks the page's language, and keeps what else its address asks for."""
+
+
 def header() -> None:
-    """Name of the house, and two switches: day or night, and larger type for a projector."""
+    """Name of the house, and three switches: language, day or night, and larger type for a projector."""
     with gr.Row(elem_id="header", equal_height=True):
         gr.HTML('<div class="house"><h1>Gallery of generative models</h1><p>Small networks that we trained ourselves, '
                 "working here and now. Bring a picture.</p></div>")
+        gr.HTML(f'<nav class="languages" aria-label="Language">{switch("")}</nav>', js_on_load=LANGUAGE_JS, min_width=180,
+                elem_id="language", padding=False)
         night = gr.Button("Day / night", size="sm", elem_id="night", min_width=110, scale=0)
         projector = gr.Button("Projector", size="sm", elem_id="projector", min_width=110, scale=0)
         night.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
@@ -68,15 +81,14 @@ def header() -> None:
 def footer(demos: list[Demo]) -> None:
     """Credits and licences of every checkpoint, drawn from the records."""
     rows = []
-    for demo in demos:
-        for checkpoint in demo.checkpoints():
-            origin = "ships with the gallery" if checkpoint.shipped else f'<a href="{html.escape(checkpoint.source)}">Hub</a>'
-            pinned = "" if checkpoint.pinned else ", not pinned"
-            rows.append(
-                f"<tr><td>{html.escape(checkpoint.title)}</td><td>{html.escape(checkpoint.network)}</td>"
-                f"<td>{count(checkpoint.parameters)}</td><td>{html.escape(checkpoint.trained_on)}</td>"
-                f"<td>{html.escape(checkpoint.licence)}</td><td>{origin}{pinned}</td>"
-                f'<td><a href="{html.escape(checkpoint.paper)}">paper</a></td></tr>')
+    for checkpoint in dict.fromkeys(checkpoint for demo in demos for checkpoint in demo.checkpoints()):
+        origin = "ships with the gallery" if checkpoint.shipped else f'<a href="{html.escape(checkpoint.source)}">Hub</a>'
+        pinned = "" if checkpoint.pinned else "<br>not pinned"
+        rows.append(
+            f"<tr><td>{html.escape(checkpoint.title)}</td><td>{html.escape(checkpoint.network)}</td>"
+            f"<td>{count(checkpoint.parameters)}</td><td>{html.escape(checkpoint.trained_on)}</td>"
+            f"<td>{html.escape(checkpoint.licence)}</td><td>{origin}{pinned}</td>"
+            f'<td><a href="{html.escape(checkpoint.paper)}">paper</a></td></tr>')
     with gr.Accordion("Credits and licences", open=False, elem_id="credits"):
         gr.HTML('<div class="scroll"><table class="credits"><thead><tr><th>Checkpoint</th><th>Network</th><th>Parameters'
                 "</th><th>Trained on</th><th>Licence</th><th>Where</th><th>Read</th></tr></thead><tbody>"

@@ -32,7 +32,7 @@ from demos.base import (
     status,
 )
 from gm_core.checkpoints import find, of_task
-from gm_core.engine import LocalEngine, Progress, Waiting
+from gm_core.engine import Engine, Progress, Waiting
 from gm_core.images import open_picture, read_parameters
 
 TASK = "srgan"
@@ -92,7 +92,7 @@ def detail_by_method(small: Image.Image, original: Image.Image | None, checkpoin
             for name, picture in found.items()}
 
 
-def draw(engine: LocalEngine) -> None:
+def draw(engine: Engine) -> None:
     """The room: photograph left; right the framed slider, its label, the detail, and the table."""
     from gm_core.tasks.srgan import bicubic
 
@@ -142,13 +142,14 @@ def draw(engine: LocalEngine) -> None:
         small, original = shrink(image) if experiment else (image, None)
         check_size(small)
         yield {run: gr.update(interactive=False), stop: gr.update(visible=True), table: "",
-               download: gr.update(visible=False), news: status(words="Beginning")}
+               news: status(words="Beginning")}
         finished = yield from follow(engine.stream(srgan, small, checkpoint=name), arriving)
         large, plain = finished.result, bicubic(small)
         parameters = parameters_of(TASK, name, finished.seconds, shrunk_first=experiment)
-        title = f"Your photograph, {'restored' if experiment else 'four times larger'} ({large.width} x {large.height})"
+        size = f"{large.width} x {large.height}"
+        title = f"Your photograph, restored ({size})" if experiment else f"Your photograph, four times larger ({size})"
+        file = result_file(large, parameters)
         yield {result: (shown(plain), shown(large)), label: museum_label(title, parameters),
-               download: gr.update(value=result_file(large, parameters), visible=True),
                news: status(words="Looking closer")}
 
         rows = []
@@ -160,7 +161,8 @@ def draw(engine: LocalEngine) -> None:
                     results[title] = done.result
             rows = [(title, *_measure(candidate, original)) for title, candidate in results.items()]
         found = detail_by_method(small, original, name, (0.5, 0.5))
-        yield {news: "", table: _table(rows) if rows else "", details: found,
+        # With the last message: of several that come at once the page may miss that a component has become visible.
+        yield {news: "", table: _table(rows) if rows else "", details: found, download: gr.update(value=file, visible=True),
                method: gr.update(choices=list(found), value=find(name).title), detail: found[find(name).title],
                run: gr.update(interactive=True), stop: gr.update(visible=False)}
 

@@ -31,7 +31,7 @@ from demos.base import (
     status,
 )
 from gm_core.checkpoints import of_task
-from gm_core.engine import LocalEngine, Progress, Waiting
+from gm_core.engine import Engine, Progress, Waiting
 from gm_core.errors import BadInput
 from gm_core.images import fit, open_picture, read_parameters
 from gm_core.styles import STYLES, Style
@@ -41,7 +41,7 @@ BY_KEY = {style.key: style for style in STYLES}
 
 
 def name_of(style: Style) -> str:
-    return f"{style.title} · {style.painter}, {style.year}"
+    return f"{style.title} · {style.painter} · {style.year}"
 
 
 def short_name(style: Style) -> str:
@@ -65,7 +65,7 @@ def title_of(settings: dict[str, Any]) -> str:
     return f"After {first.painter}, “{first.title}”, {first.year}"
 
 
-def draw(engine: LocalEngine) -> None:
+def draw(engine: Engine) -> None:
     """The room: photograph and painters left, the framed slider right; both ways of painting share them."""
     hung_path = ASSETS / "examples" / "style_transfer.png"
     hung_input = ASSETS / "examples" / "style_transfer-input.webp"

@@ -1,9 +1,12 @@
 """Speed of every task with every checkpoint on this machine: a table of first and warm latency, memory, precision.
 
     python -m gm_core.bench [--json] [--only NAME ...]
+    python -m gm_core.bench --engine ray [--address ADDRESS] [--replicas 1 2 4] [--json]
 
 Each row is measured in a process of its own, so that the first call pays for the loading as a visitor's would,
 and the peak memory is that of this task alone. Hub checkpoints are measured where they are cached.
+
+With Ray: how many pictures a minute so many replicas enlarge, each with a CPU and a thread of its own.
 """
 
 import argparse
@@ -12,17 +15,24 @@ import resource
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from gm_core.checkpoints import CHECKPOINTS, find
+from gm_core.cluster import RAY
+from gm_core.errors import GMError
 from gm_core.load import agreement, device, faster_dtype, load, where
 
 WARM_RUNS = 5
+JOBS = 12
+"""For each number of replicas."""
 
 
 def picture(width: int, height: int) -> Image.Image:
@@ -46,10 +56,43 @@ def work(name: str) -> tuple[str, Callable[[], object]]:
 
         image = picture(512, 512)
         return "512x512", lambda: style_transfer(image, checkpoint=name)
+    if task == "portraits":
+        return portraits_work(name)
+    if task == "cyclegan":
+        from gm_core.tasks.cyclegan import cyclegan
+
+        image = picture(512, 512)
+        return "512x512", lambda: cyclegan(image, checkpoint=name)
+    if task == "inpainting":
+        from gm_core.tasks.inpainting import inpainting
+
+        image, mask = picture(512, 512), Image.new("L", (512, 512))
+        mask.paste(255, (180, 160, 330, 340))
+        return "512x512, a tenth of it", lambda: inpainting(image, mask, checkpoint=name)
+    if task == "pix2pix":
+        from gm_core.tasks.pix2pix import kind_of, palette, pix2pix
+
+        drawing = picture(256, 256)
+        if kind_of(name) != "luminance":  # walls and windows, or whatever the first labels are
+            colours = np.array([colour for _, colour in palette(name)], np.uint8)
+            drawing = Image.fromarray(colours[np.add.outer(np.arange(256) // 32, np.arange(256) // 32) % len(colours)])
+        return "256x256", lambda: pix2pix(drawing, checkpoint=name)
     from gm_core.tasks.gatys import gatys
 
     image, style = picture(256, 256), picture(256, 256).rotate(90)
     return "256x256, 10 steps", lambda: gatys(image, style, features=name, steps=10, size=256)
+
+
+def portraits_work(name: str) -> tuple[str, Callable[[], object]]:
+    from gm_core.tasks.portraits import DISCRIMINATOR, JUDGE, likeliest, machine_guess, portraits
+
+    if name == JUDGE:
+        shown = [picture(128, 128)] * 16
+        return "16 guesses, 128 px", lambda: machine_guess(shown)
+    if name == DISCRIMINATOR:
+        small = [picture(64, 64)] * 16
+        return "16 portraits judged", lambda: likeliest(small, 1)
+    return "16 portraits", lambda: portraits(16, checkpoint=name)
 
 
 def measure(name: str) -> dict[str, Any]:
@@ -72,12 +115,54 @@ def measure(name: str) -> dict[str, Any]:
             "precision": str(short or "float32").removeprefix("torch."), "agreement_db": agrees and round(agrees, 1)}
 
 
+def throughput(replicas: int, address: str | None) -> dict[str, Any]:
+    """One row: srgan-x4 from 256x256 to 1024x1024, `JOBS` at once. Raises GMError."""
+    from gm_core.cluster.engine import RayEngine
+    from gm_core.tasks.srgan import srgan
+
+    small = picture(256, 256)
+    with tempfile.TemporaryDirectory() as scratch, ThreadPoolExecutor(max(JOBS, 2 * replicas)) as visitors:
+        settings = Path(scratch) / "settings.toml"
+        settings.write_text(f"[tasks.srgan]\nnum_cpus = 1\nthreads = 1\nmin_replicas = {replicas}\n"
+                            f"max_replicas = {replicas}\n", encoding="utf-8")
+        engine = RayEngine(address, cluster=settings, name="bench", tasks=["srgan"])
+        try:
+            def wave(jobs: int) -> float:
+                began = time.perf_counter()
+                list(visitors.map(lambda _: engine.run(srgan, small), range(jobs)))
+                return time.perf_counter() - began
+
+            for _ in range(2):  # every replica has loaded its network
+                wave(2 * replicas)
+            seconds = wave(JOBS)
+        finally:
+            engine.close()
+    return {"replicas": replicas, "jobs": JOBS, "seconds": round(seconds, 2), "per_minute": round(60 * JOBS / seconds, 1)}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON list instead of the table")
     parser.add_argument("--only", nargs="*", help="names of checkpoints")
     parser.add_argument("--row", help=argparse.SUPPRESS)
+    parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: throughput by number of replicas")
+    parser.add_argument("--address", help="of a Ray cluster that runs already")
+    parser.add_argument("--replicas", type=int, nargs="+", default=[1, 2])
     args = parser.parse_args()
+    if args.engine == "ray":
+        try:
+            found = [throughput(count, args.address) for count in args.replicas]
+        except ModuleNotFoundError:
+            sys.exit(f'Ray is not installed here. Install it with: pip install "{RAY}"')
+        except GMError as error:
+            sys.exit(str(error))
+        if args.json:
+            sys.stdout.write(json.dumps(found, indent=2) + "\n")
+            return
+        sys.stdout.write("replicas  jobs  seconds  pictures a minute\n")
+        for row in found:
+            sys.stdout.write(f"{row['replicas']:8}  {row['jobs']:4}  {row['seconds']:7.2f}  {row['per_minute']:17.1f}\n")
+        return
     if args.row:
         sys.stdout.write(json.dumps(measure(args.row)))
         return

@@ -26,6 +26,8 @@ class Checkpoint:
     """Short name, unique: what `load` and every `checkpoint=` argument take."""
     task: str
     """Name of the task, and so of the tab, that it serves."""
+    also: tuple[str, ...] = ()
+    """Other tasks that use it."""
     title: str
     """As the dropdown shows it."""
     network: str
@@ -78,6 +80,23 @@ class Checkpoint:
 LANDSCAPES = "BSDS500 (train and test parts) and landscape photographs of the CycleGAN sets"
 
 CHECKPOINTS: tuple[Checkpoint, ...] = (
+    Checkpoint(
+        name="pix2pix-facades", task="pix2pix", title="Fronts of houses", network="U-Net generator (pix2pix), 2017",
+        trained_on="CMP Facades, 400 photographs of house fronts with their label maps", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1611.07004", build="pix2pix_generator:Pix2PixGenerator", parameters=5_477_532,
+        size=10_967_045,
+    ),
+    Checkpoint(
+        name="pix2pix-portraits", task="pix2pix", also=("portraits",), title="Portrait painter",
+        network="U-Net generator (pix2pix), 2017", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1611.07004", build="pix2pix_generator:Pix2PixGenerator", parameters=5_531_388,
+        size=11_070_252,
+    ),
+    Checkpoint(
+        name="portraits-judge", task="portraits", title="Judge of portraits", network="Patch discriminator, 2017",
+        trained_on="Portraits drawn by our own renderer, and portraits by the painter", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1611.07004", build="portrait_judge:PortraitJudge", parameters=223_041, size=447_359,
+    ),
     Checkpoint(
         name="srgan-x4", task="srgan", title="SRGAN x4", network="SRGAN generator, 2017", trained_on=LANDSCAPES,
         licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
@@ -132,15 +151,24 @@ def _by_name() -> dict[str, Checkpoint]:
 
 def find(name: str) -> Checkpoint:
     """The record of that name. Raises CheckpointError, which lists the names there are."""
-    try:
-        return _by_name()[name]
-    except KeyError:
-        raise CheckpointError(f"There is no checkpoint '{name}'. There are: {', '.join(_by_name())}.") from None
+    if not isinstance(name, str) or name not in _by_name():
+        raise CheckpointError(f"There is no checkpoint '{str(name)[:80]}'. There are: {', '.join(_by_name())}.")
+    return _by_name()[name]
+
+
+def add(record: Checkpoint) -> None:
+    """Makes `find` know a record beside the table's, until `remove`."""
+    _by_name()[record.name] = record
+
+
+def remove(name: str) -> None:
+    _by_name().pop(name, None)
 
 
 def of_task(task: str) -> list[Checkpoint]:
-    """The task's checkpoints in the table's order; the first is the default."""
-    return [checkpoint for checkpoint in CHECKPOINTS if checkpoint.task == task]
+    """The task's checkpoints in the table's order; the first is the default. Those of other tasks that it uses come last."""
+    found = [checkpoint for checkpoint in CHECKPOINTS if checkpoint.task == task]
+    return found + [checkpoint for checkpoint in CHECKPOINTS if task in checkpoint.also]
 
 
 def table() -> str:

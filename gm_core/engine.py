@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 
 from PIL.Image import Image
 
@@ -50,32 +50,63 @@ class Finished(Generic[T]):
 Event = Waiting | Progress | Finished[T]
 
 
-class _Job:
-    """One call of a task. Its news are a single slot: a slow reader sees the newest, not a backlog."""
+class Engine(Protocol):
+    """What the rooms and tools know of whoever runs their tasks: `LocalEngine`, or a cluster's (`gm_core.cluster`)."""
 
-    def __init__(self, call: Callable[[Callable[..., None]], Any]) -> None:
-        self._call = call
+    def stream(self, task: Callable[..., T], *args: Any, **settings: Any) -> Iterator[Event[T]]:  # noqa: ANN401
+        """Runs `task(*args, **settings, report=...)`; yields Waiting and Progress, at last Finished.
+
+        Raises GMError at once if the line is full, and whatever the task raises.
+        """
+        ...
+
+    def run(self, task: Callable[..., T], *args: Any, **settings: Any) -> T:  # noqa: ANN401
+        """As `stream`, for callers who only want the result."""
+        ...
+
+    def waiting(self) -> int:
+        """How many jobs stand in the line."""
+        ...
+
+
+class News:
+    """What is heard of a job: a single slot, so that a slow reader sees the newest, not a backlog."""
+
+    def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._news: Event[Any] | None = None
+        self._event: Event[Any] | None = None
         self._failure: BaseException | None = None
-        self._left = False
 
     def tell(self, event: Event[Any]) -> None:
         with self._changed:
-            self._news = event
+            self._event = event
             self._changed.notify_all()
 
-    def next_event(self) -> Event[Any]:
-        """Waits for news. Raises what the task raised."""
+    def fail(self, error: BaseException) -> None:
         with self._changed:
-            self._changed.wait_for(lambda: self._news is not None or self._failure is not None)
+            self._failure = error
+            self._changed.notify_all()
+
+    def next_event(self, patience: float | None = None) -> Event[Any] | None:
+        """Waits for news; None if there are none after `patience` seconds. Raises what the task raised."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._event is not None or self._failure is not None, patience)
             if self._failure is not None:
                 raise self._failure
-            event, self._news = self._news, None
-            assert event is not None
+            event, self._event = self._event, None
             return event
 
+
+class Job(News):
+    """One call of a task, to be run in a thread of its own."""
+
+    def __init__(self, call: Callable[[Callable[..., None]], Any]) -> None:
+        super().__init__()
+        self._call = call
+        self._left = False
+
     def leave(self) -> None:
+        """Nobody waits for it any more: its next report raises Cancelled."""
         self._left = True
 
     def report(self, fraction: float | None, words: str, preview: Image | None = None) -> None:
@@ -88,11 +119,22 @@ class _Job:
         try:
             result = self._call(self.report)
         except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
-            with self._changed:
-                self._failure = error
-                self._changed.notify_all()
+            self.fail(error)
         else:
             self.tell(Finished(result, time.perf_counter() - began))
+
+
+def result_of(events: Iterator[Event[T]]) -> T:
+    """Waits for the end of a stream."""
+    for event in events:
+        if isinstance(event, Finished):
+            return event.result
+    raise Cancelled("The job ended without a result.")
+
+
+def full(waiting: int) -> GMError:
+    """What is said to whoever finds the line full."""
+    return GMError(f"{waiting} others are waiting already. Please come back in a minute.")
 
 
 class LocalEngine:
@@ -102,23 +144,24 @@ class LocalEngine:
         self._workers = workers
         self._max_waiting = max_waiting
         self._guard = threading.Lock()
-        self._line: deque[_Job] = deque()
-        self._running: set[_Job] = set()
+        self._line: deque[Job] = deque()
+        self._running: set[Job] = set()
 
     def stream(self, task: Callable[..., T], *args: Any, **settings: Any) -> Iterator[Event[T]]:  # noqa: ANN401
         """Runs `task(*args, **settings, report=...)`; yields Waiting and Progress, at last Finished.
 
         Raises GMError at once if the line is full, and whatever the task raises.
         """
-        job = _Job(lambda report: task(*args, **settings, report=report))
+        job = Job(lambda report: task(*args, **settings, report=report))
         with self._guard:
             if len(self._line) >= self._max_waiting:
-                raise GMError(f"{len(self._line)} others are waiting already. Please come back in a minute.")
+                raise full(len(self._line))
             self._line.append(job)
             self._advance()
         try:
             while True:
                 event = job.next_event()
+                assert event is not None  # it waits as long as it takes
                 yield event
                 if isinstance(event, Finished):
                     return
@@ -131,10 +174,7 @@ class LocalEngine:
 
     def run(self, task: Callable[..., T], *args: Any, **settings: Any) -> T:  # noqa: ANN401
         """As `stream`, for callers who only want the result."""
-        for event in self.stream(task, *args, **settings):
-            if isinstance(event, Finished):
-                return event.result
-        raise Cancelled("The job ended without a result.")
+        return result_of(self.stream(task, *args, **settings))
 
     def waiting(self) -> int:
         """How many jobs stand in the line."""
@@ -150,7 +190,7 @@ class LocalEngine:
         for i, job in enumerate(self._line):
             job.tell(Waiting(i + len(self._running)))
 
-    def _work(self, job: _Job) -> None:
+    def _work(self, job: Job) -> None:
         try:
             job.run()
         finally:

@@ -6,18 +6,24 @@ Inside the core a picture is an RGB `PIL.Image`, upright, sRGB, without alpha; a
 import io
 import json
 import re
+import struct
 import warnings
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
 from torch import Tensor
 
 import gm_core
-from gm_core.errors import BadInput
+from gm_core.errors import BadInput, GMError
 
+UPRIGHT: dict[object, Image.Transpose] = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_270, 7: Image.Transpose.TRANSVERSE, 8: Image.Transpose.ROTATE_90,
+}
+"""EXIF's orientation -> what turns such a picture upright."""
 MAX_FILE_BYTES = 30 * 2**20
 MAX_PIXELS = 64_000_000
 """Larger pictures are refused before they are decoded: 64 million pixels take 192 MB as RGB."""
@@ -39,7 +45,7 @@ def open_picture(source: str | Path | bytes) -> Image.Image:
     """A visitor's file as the picture a person sees: upright RGB, sRGB, transparency on white, the first frame.
 
     Raises BadInput with the limit and the actual value if the file is too large, has too many pixels (checked before
-    decoding), is damaged, or is no picture that this gallery reads.
+    decoding), is damaged, or is no picture that this gallery reads; GMError if the machine has no memory for it.
     """
     data = _read_limited(source)
     if _looks_like_svg(data):
@@ -60,7 +66,11 @@ def open_picture(source: str | Path | bytes) -> Image.Image:
     except UnidentifiedImageError as error:
         raise BadInput("This file is not a picture that can be read here. Please use PNG, JPEG, WebP, GIF, BMP, "
                        "TIFF or AVIF.") from error
-    except (OSError, SyntaxError, ValueError, EOFError, LookupError, OverflowError, TypeError, RuntimeError) as error:
+    except MemoryError as error:
+        raise GMError("There is not enough memory to open this picture at the moment. Please make it smaller, or come back "
+                      "later.") from error
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, OverflowError, TypeError, RuntimeError,
+            struct.error) as error:
         # Pillow's decoders raise all of these on damaged files.
         raise BadInput("This picture file is damaged or cut short and cannot be read. Please save it again, or "
                        "choose another one.") from error
@@ -74,7 +84,7 @@ def _read_limited(source: str | Path | bytes) -> bytes:
             with Path(source).open("rb") as file:
                 size = Path(source).stat().st_size
                 data = file.read(MAX_FILE_BYTES + 1)
-        except OSError as error:
+        except (OSError, ValueError) as error:  # no such file; no such name for one
             raise BadInput("The picture did not arrive. Please upload it again.") from error
     if len(data) > MAX_FILE_BYTES:
         raise BadInput(f"This file has {size / 2**20:.0f} MB; the limit is {MAX_FILE_BYTES // 2**20} MB. Please save "
@@ -103,7 +113,9 @@ def _too_many_pixels(pixels: int, size: str = "") -> str:
 
 def _as_seen(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
-    image = ImageOps.exif_transpose(image)
+    # Not Pillow's exif_transpose, which also writes the data anew and stumbles over what is odd in it.
+    turn = UPRIGHT.get(image.getexif().get(ExifTags.Base.Orientation))
+    image = image if turn is None else image.transpose(turn)
     if image.mode in ("I", "F", "I;16", "I;16B", "I;16L"):
         image = _eight_bits(image)
     if image.mode in ("LA", "PA", "La", "RGBa") or "transparency" in image.info:

@@ -4,11 +4,13 @@ Strict everywhere: safetensors only, a missing, unexpected or misshapen weight i
 repository ever runs. `python -m gm_core.load --verify` downloads every Hub record and says which load.
 
 Environment: `GM_MODEL_MEMORY` (bytes, or like "2GB"; default a quarter of the memory), `GM_DEVICE` (cpu, cuda, mps),
-and the Hub's own `HF_TOKEN`, `HF_HOME`, `HF_HUB_OFFLINE`, `HF_ENDPOINT`.
+`GM_HUB_ALLOW` (repositories that visitors may have fetched), and the Hub's own `HF_TOKEN`, `HF_HOME`, `HF_HUB_OFFLINE`,
+`HF_ENDPOINT`.
 """
 
 import argparse
 import errno
+import fnmatch
 import importlib
 import inspect
 import io
@@ -18,7 +20,8 @@ import re
 import sys
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -29,8 +32,10 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from gm_core import checkpoints
 from gm_core.checkpoints import CHECKPOINTS, Checkpoint, find
 from gm_core.errors import Cancelled, CheckpointError, GMError, Unavailable
+from gm_core.public import is_public
 from gm_core.report import Report, silent
 
 logger = logging.getLogger(__name__)
@@ -39,15 +44,44 @@ AGREEMENT_DB = 45.0
 """A faster precision is used only where the checkpoint's own output stays this close to float32."""
 
 
-def load(name: str, *, report: Report = silent) -> nn.Module:
+def load(checkpoint: str | Checkpoint, *, report: Report = silent) -> nn.Module:
     """The checkpoint's network in evaluation mode, on the best device, without gradients for its weights.
+
+    checkpoint: a name of the table, or a record beside it.
 
     Weights are float32; where the device computes faster in a shorter format and the checkpoint's own output
     agrees to 45 dB, `forward` runs under autocast by itself. The module is shared: keep nothing of a request on it.
 
     Raises CheckpointError (unknown name, weights that do not fit) and Unavailable (cannot be fetched).
     """
-    return _STORE.get(find(name), report)
+    return _STORE.get(find(checkpoint) if isinstance(checkpoint, str) else checkpoint, report)
+
+
+@contextmanager
+def visiting(record: Checkpoint, network: nn.Module) -> Iterator[None]:
+    """Inside, `find` and `load` know this network by the record's name, which the table must not have: every task works with
+    it as with any other."""
+    checkpoints.add(record)
+    _STORE.keep(record.name, network, memory_budget())
+    try:
+        yield
+    finally:
+        checkpoints.remove(record.name)
+        _STORE.drop(record.name)
+
+
+def allowed_repositories() -> list[str]:
+    """Patterns of the repositories beyond the table that a visitor may have fetched: `GM_HUB_ALLOW`, names or patterns like
+    "owner/*" separated by commas; unset, none where strangers come (`is_public`) and any on a machine of one's own."""
+    text = os.environ.get("GM_HUB_ALLOW")
+    if text is None:
+        return [] if is_public() else ["*"]
+    return [pattern.strip() for pattern in text.split(",") if pattern.strip()]
+
+
+def is_allowed(repo_id: str) -> bool:
+    """Whether `allowed_repositories` has this one."""
+    return any(fnmatch.fnmatchcase(repo_id.lower(), pattern.lower()) for pattern in allowed_repositories())
 
 
 def where(checkpoint: Checkpoint) -> str:
@@ -64,9 +98,12 @@ def loaded() -> list[str]:
     return _STORE.names()
 
 
-def unload() -> None:
-    """Forgets every network; tasks that still run keep theirs until they end."""
-    _STORE.clear()
+def unload(name: str | None = None) -> None:
+    """Forgets every network, or the one of that name; tasks that still run keep theirs until they end."""
+    if name is None:
+        _STORE.clear()
+    else:
+        _STORE.drop(name)
 
 
 # --- files ------------------------------------------------------------------------------------------------------------
@@ -368,7 +405,7 @@ class _Store:
                 return network
             budget = memory_budget()  # before the long work: the setting may be wrong
             network = self._builder(checkpoint, report)
-            self._keep(checkpoint.name, network, budget)
+            self.keep(checkpoint.name, network, budget)
             return network
         finally:
             building.release()
@@ -380,7 +417,7 @@ class _Store:
             self._kept.move_to_end(name)
             return self._kept[name].network
 
-    def _keep(self, name: str, network: nn.Module, budget: int) -> None:
+    def keep(self, name: str, network: nn.Module, budget: int) -> None:
         tensors = [*network.parameters(), *network.buffers()]
         size = sum(tensor.numel() * tensor.element_size() for tensor in tensors)
         with self._guard:
@@ -388,6 +425,10 @@ class _Store:
             while len(self._kept) > 1 and sum(kept.size for kept in self._kept.values()) > budget:
                 gone, _ = self._kept.popitem(last=False)
                 logger.info("%s leaves memory (budget %d MB)", gone, budget // 10**6)
+
+    def drop(self, name: str) -> None:
+        with self._guard:
+            self._kept.pop(name, None)
 
     def names(self) -> list[str]:
         with self._guard:

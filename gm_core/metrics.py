@@ -68,7 +68,7 @@ def _ssim(a: Tensor, b: Tensor) -> float:
     return float(figure)
 
 
-def _squared_differences(x: Tensor, y: Tensor, features: FeatureNetwork) -> list[Tensor]:
+def squared_differences(x: Tensor, y: Tensor, features: FeatureNetwork) -> list[Tensor]:
     """One map (B, 1, H', W') for each activation: squared distance of the unit vectors over channels, in 0..4."""
     _check_pair(x, y)
     both = features(torch.cat([x, y]))
@@ -87,13 +87,13 @@ def perceptual_distance(x: Tensor, y: Tensor, features: FeatureNetwork) -> Tenso
     length over channels, squared differences are summed over channels, averaged over space, and averaged over the
     activations that the network returns, each with the same weight.
     """
-    return torch.stack([difference.mean((1, 2, 3)) for difference in _squared_differences(x, y, features)]).mean(0)
+    return torch.stack([difference.mean((1, 2, 3)) for difference in squared_differences(x, y, features)]).mean(0)
 
 
 def perceptual_map(x: Tensor, y: Tensor, features: FeatureNetwork) -> Tensor:
     """Where two pictures look different, (B, 1, H, W): the distance's maps enlarged to the pictures' size, averaged."""
     size = tuple(x.shape[-2:])
-    maps = [F.interpolate(difference, size, mode="bilinear") for difference in _squared_differences(x, y, features)]
+    maps = [F.interpolate(difference, size, mode="bilinear") for difference in squared_differences(x, y, features)]
     return torch.stack(maps).mean(0)
 
 

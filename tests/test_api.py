@@ -28,6 +28,11 @@ def test_only_the_tasks_are_offered_under_their_names(client):
     offered = client.view_api(return_format="dict", print_info=False)["named_endpoints"]
     parameters = {name: [entry["parameter_name"] for entry in endpoint["parameters"]] for name, endpoint in offered.items()}
     assert parameters == {
+        "/portraits": ["n", "seed", "checkpoint", "truncation"],
+        "/quiz_start": ["level", "faces", "rounds"],
+        "/quiz_round": ["game"],
+        "/quiz_answer": ["game", "number", "choice"],
+        "/pix2pix": ["image", "checkpoint", "seed"],
         "/srgan": ["image", "checkpoint"],
         "/style_transfer": ["image", "style", "second_style", "blend", "strength", "keep_colours"],
         "/gatys": ["image", "style_image", "steps", "size", "style_weight", "features"],

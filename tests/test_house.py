@@ -13,13 +13,18 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted((ROOT / "gm_core").rglob("*.py")), *sorted((ROOT / "demos").rglob("*.py")), ROOT / "app.py"]
 
 STOREYS = [
-    {"gm_core", "gm_core.errors", "gm_core.report"},
+    {"gm_core", "gm_core.errors", "gm_core.public", "gm_core.report"},
     {"gm_core.images"},
     {"gm_core.models", "gm_core.metrics", "gm_core.datasets", "gm_core.styles"},
     {"gm_core.checkpoints"},
     {"gm_core.load"},
     {"gm_core.tasks"},
-    {"gm_core.engine", "gm_core.bench"},
+    {"gm_core.quiz"},
+    {"gm_core.engine"},
+    {"gm_core.cluster"},
+    {"gm_core.bench"},
+    {"gm_core.convert"},
+    {"gm_core.check"},
     {"demos"},
     {"app"},
     {"gm_core.recipes"},
@@ -98,11 +103,12 @@ def test_the_reader_of_imports_sees_what_is_there():
 
 def test_importing_the_core_is_cheap():
     """Without the libraries that take seconds, in a fresh interpreter."""
-    script = "import gm_core.engine, gm_core.images, gm_core.load, json, sys; print(json.dumps(sorted(sys.modules)))"
+    script = ("import gm_core.cluster, gm_core.engine, gm_core.images, gm_core.load, json, sys; "
+              "print(json.dumps(sorted(sys.modules)))")
     process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     loaded = set(json.loads(process.stdout))
     assert {"gm_core.load", "torch"} <= loaded
-    assert not loaded & {"gradio", "diffusers", "transformers", "huggingface_hub", "torchmetrics", "skimage"}
+    assert not loaded & {"gradio", "diffusers", "transformers", "huggingface_hub", "torchmetrics", "skimage", "ray"}
 
 
 def test_no_file_names_a_place_of_the_machine_it_was_written_on():

@@ -2,15 +2,15 @@
 
     python -m gm_core.recipes.features_small --data DATA --run runs/features-small
 
-DATA holds `weights` (SqueezeNet), `bsds400`, `summer2winter`, `monet2photo` and `paintings`; `--outputs` may add a
-folder of pictures that networks made. Every step draws crops and two damaged versions of each. The student learns
+DATA holds `weights` (SqueezeNet), `bsds400`, `summer2winter`, `monet2photo` and `paintings`. Every step draws crops and
+two damaged versions of each; what our super-resolution and style networks make of a picture is among the damage, since
+their outputs are what will be measured. The student learns
 
 - the teacher's activations, channel-normalised, through 1x1 convolutions that are thrown away afterwards;
 - the teacher's perceptual distances between a crop and its damaged versions, in proportion;
 - to use every channel: their means and mean squares are held to one value.
 
-`--painted` adds steps that take turns with pictures being painted by descending the student's own style loss; the file
-that ships has had none, and was trained before `shift` was one of the kinds of damage.
+`--painted` adds steps that take turns with pictures being painted by descending the student's own style loss.
 A network that has only seen photographs can be satisfied by coloured noise, and paints it; here the teacher corrects
 what it says of such pictures while they come into being.
 
@@ -26,6 +26,7 @@ import logging
 import math
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,9 @@ from PIL import Image, ImageDraw, ImageEnhance, ImageFilter
 from scipy.stats import rankdata
 from torch import Tensor, nn
 
+from gm_core.checkpoints import find
 from gm_core.datasets.folders import RandomCrops, picture_files, read_picture, to_tensor
+from gm_core.load import build
 from gm_core.metrics import perceptual_distance, psnr
 from gm_core.models.features import TAPS, Features
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
@@ -134,9 +137,38 @@ def smear(picture: Image.Image, strength: float, random: np.random.Generator, ot
     return Image.blend(picture, smeared, min(1.0, 0.3 + strength))
 
 
+@cache
+def shipped(name: str) -> nn.Module:
+    record = find(name)
+    return build(record, record.folder)
+
+
+def to_picture(x: Tensor) -> Image.Image:
+    """(1, 3, H, W) in 0..1 to a picture."""
+    return Image.fromarray((x[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).numpy())
+
+
+@torch.no_grad()
+def enlarge(picture: Image.Image, strength: float, random: np.random.Generator, other: Image.Image) -> Image.Image:
+    """A quarter of its size and back, by our super-resolution networks or a blend of their answers."""
+    small = picture.resize((picture.width // 4, picture.height // 4), Image.Resampling.BICUBIC)
+    x = to_tensor(np.asarray(small))[None]
+    crisp = 0.0 if random.random() < 0.3 else 1.0 if random.random() < 0.43 else random.random()
+    y = torch.lerp(shipped("srresnet-x4")(x), shipped("srgan-x4")(x), crisp)
+    return Image.blend(picture, to_picture(y), 0.3 + 0.7 * strength)
+
+
+@torch.no_grad()
+def paint(picture: Image.Image, strength: float, random: np.random.Generator, other: Image.Image) -> Image.Image:
+    """In one of the styles of our style network, thinly to fully."""
+    network = shipped("style-many")
+    style = F.one_hot(torch.tensor([int(random.integers(16))]), 16).float()
+    return Image.blend(picture, to_picture(network(to_tensor(np.asarray(picture))[None], style)), 0.05 * 20.0**strength)
+
+
 DAMAGES: dict[str, Damage] = {"blur": blur, "noise": noise, "jpeg": jpeg, "small and back": small_and_back,
                               "colours": colours, "contrast": contrast, "warp": warp, "shift": shift, "blend": blend,
-                              "smear": smear}
+                              "smear": smear, "enlarge": enlarge, "paint": paint}
 
 
 def damage_all(originals: list[Image.Image], random: np.random.Generator) -> list[Image.Image]:
@@ -347,7 +379,6 @@ def draw_sample(student: nn.Module, teacher: SqueezeNet, path: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--outputs", type=Path, help="a folder of pictures that networks made, trained on as well")
     parser.add_argument("--run", type=Path, default=Path("runs/features-small"))
     parser.add_argument("--steps", type=int, default=2000)
     parser.add_argument("--painted", type=int, default=0, help="steps after these that train on painted pictures too")
@@ -376,8 +407,6 @@ def main() -> None:
 
     if not args.evaluate:
         files = [path for folder in FOLDERS for path in picture_files(args.data / folder)]
-        if args.outputs:
-            files += picture_files(args.outputs)
         pictures = [read_picture(path) for path in files]
         logger.info("%d pictures, %d parameters", len(pictures), sum(p.numel() for p in student.parameters()))
         crops = RandomCrops(pictures, SIZE, seed=args.seed + step)

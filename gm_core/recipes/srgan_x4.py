@@ -27,7 +27,7 @@ from gm_core.metrics import perceptual_distance, psnr_y, ssim_y
 from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.recipes.common import CHECKPOINTS, load_state, save_state, sheet, ship, start
-from gm_core.recipes.srresnet_x4 import CONFIG, draw_batch, reduce, training_crops
+from gm_core.recipes.srresnet_x4 import draw_batch, reduce, training_crops
 
 logger = logging.getLogger("recipe.srgan_x4")
 
@@ -166,7 +166,7 @@ def main() -> None:
 
     about = {"recipe": "gm_core.recipes.srgan_x4", "steps": step, "seed": args.seed, "batch": BATCH,
              "data": "bsds400, summer2winter, monet2photo/photo; started from srresnet-x4"}
-    ship("srgan-x4", average.module, "srresnet:SRResNet", CONFIG, about)
+    ship("srgan-x4", average.module, "srresnet:SRResNet", record.shipped_config()["config"], about)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,13 @@
 
 DATA holds `bsds400` (481x321), the landscape folders of `summer2winter` and `monet2photo`, and `set5` to measure on.
 Small pictures are made from large ones with antialiased bicubic reduction, as the field does. L1 loss, Adam, cosine
-decay to zero. Run the same command again to go on after an interruption.
+decay to zero. Run the same command again to go on after an interruption. A trained network can be made deeper:
+
+    python -m gm_core.recipes.srresnet_x4 --data DATA --run runs/srresnet-x4-16 --blocks 16 \
+        --deepen assets/checkpoints/srresnet-x4 --rate 1e-3 --steps 5000
+
+begins with the checkpoint's blocks and, between them, new ones that do nothing yet (Net2Net, Chen et al. 2016,
+arXiv:1511.05641).
 """
 
 import argparse
@@ -12,25 +18,28 @@ import logging
 import math
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
+from safetensors.torch import load_file
 from torch import Tensor
 
 from gm_core.datasets.folders import RandomCrops, picture_files, read_picture, to_tensor
 from gm_core.metrics import psnr_y
 from gm_core.models.srresnet import SRResNet
-from gm_core.recipes.common import load_state, save_state, sheet, ship, start
+from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start
 
 logger = logging.getLogger("recipe.srresnet_x4")
 
-CONFIG = {"channels": 48, "blocks": 10, "scale": 4}
+CONFIG: dict[str, Any] = {"channels": 48, "blocks": 10, "scale": 4}
 PHASES = ((0.0, 128, 16), (0.58, 256, 4))
 """(share of the steps done, side of a crop, crops in a batch): many small crops first, for variety; then few large ones,
 in which most pixels have all the surroundings that the network can see, as in a whole picture."""
 RATE = 2e-3
+SOFT = 0.25  # share of crops without the finest detail and its grain, as in large photographs
 LANDSCAPE_SHARE = 0.2  # of the crops: 256 px landscapes have seen JPEG twice, BSDS photographs are cleaner
 
 
@@ -46,7 +55,8 @@ def training_crops(data: Path, seed: int) -> tuple[RandomCrops, RandomCrops]:
     folders = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     landscapes = [read_picture(path) for folder in folders for path in picture_files(data / folder)]
     side = PHASES[0][1]
-    return RandomCrops(bsds, side, seed=seed), RandomCrops(landscapes, side, max_reduction=1.5, seed=seed + 1)
+    return (RandomCrops(bsds, side, soft=SOFT, seed=seed),
+            RandomCrops(landscapes, side, max_reduction=1.5, soft=SOFT, seed=seed + 1))
 
 
 def draw_batch(bsds: RandomCrops, landscapes: RandomCrops, size: int) -> tuple[Tensor, Tensor]:
@@ -54,6 +64,27 @@ def draw_batch(bsds: RandomCrops, landscapes: RandomCrops, size: int) -> tuple[T
     of_landscapes = int(bsds.random.binomial(size, LANDSCAPE_SHARE))
     crops = [landscapes.crop() for _ in range(of_landscapes)] + [bsds.crop() for _ in range(size - of_landscapes)]
     return torch.stack([to_tensor(reduce(crop)) for crop in crops]), torch.stack([to_tensor(crop) for crop in crops])
+
+
+def deepen(network: SRResNet, state: dict[str, Tensor]) -> None:
+    """Fills `network` with the weights of one of fewer blocks, spread evenly; the blocks between them become the identity."""
+    old = len({key.split(".")[1] for key in state if key.startswith("body.")})
+    new = len(network.body)
+    places = {round(i * (new - 1) / (old - 1)): i for i in range(old)}
+    if len(places) < old:
+        raise ValueError(f"A network of {old} blocks cannot be made one of {new}.")
+    found = network.state_dict()
+    for key in found:
+        first, _, rest = key.partition(".")
+        if first != "body":
+            found[key] = state[key]
+            continue
+        place, _, name = rest.partition(".")
+        if int(place) in places:
+            found[key] = state[f"body.{places[int(place)]}.{name}"]
+        elif name.startswith("conv2"):
+            found[key] = torch.zeros_like(found[key])
+    network.load_state_dict(found)
 
 
 @torch.inference_mode()
@@ -78,16 +109,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, default=Path("runs/srresnet-x4"))
-    parser.add_argument("--steps", type=int, default=6000)
+    parser.add_argument("--steps", type=int, default=10500)
+    parser.add_argument("--blocks", type=int, default=CONFIG["blocks"])
+    parser.add_argument("--deepen", type=Path, help="folder of a checkpoint of fewer blocks to begin with")
+    parser.add_argument("--rate", type=float, default=RATE, help="learning rate at the beginning")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
     start(args.run, args.threads)
 
     torch.manual_seed(args.seed)
-    network = SRResNet(**CONFIG)
+    config = {**CONFIG, "blocks": args.blocks}
+    network = SRResNet(**config)
+    if args.deepen:
+        deepen(network, load_file(args.deepen / "model.safetensors"))
     network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch types it so
-    optimizer = torch.optim.Adam(network.parameters(), lr=RATE, betas=(0.9, 0.99))
+    optimizer = torch.optim.Adam(network.parameters(), lr=args.rate, betas=(0.9, 0.99))
     step = 0
     if state := load_state(args.run):
         network.load_state_dict(state["network"])
@@ -98,13 +135,13 @@ def main() -> None:
 
     began, losses = time.perf_counter(), []
     while step < args.steps:
-        rate = RATE * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps))
+        rate = args.rate * min(1, (step + 1) / 200) * (0.5 + 0.5 * math.cos(math.pi * step / args.steps))
         for group in optimizer.param_groups:
             group["lr"] = rate
         _, side, batch = max(phase for phase in PHASES if phase[0] <= step / args.steps)
         bsds.size = landscapes.size = side
         small, large = draw_batch(bsds, landscapes, batch)
-        loss = F.l1_loss(network(small.contiguous(memory_format=torch.channels_last)), large)
+        loss = F.l1_loss(quickly(network, small.contiguous(memory_format=torch.channels_last)), large)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -122,7 +159,7 @@ def main() -> None:
 
     about = {"recipe": "gm_core.recipes.srresnet_x4", "steps": step, "seed": args.seed, "phases": PHASES,
              "data": "bsds400, summer2winter, monet2photo/photo"}
-    ship("srresnet-x4", network, "srresnet:SRResNet", CONFIG, about)
+    ship("srresnet-x4", network, "srresnet:SRResNet", config, about)
 
 
 if __name__ == "__main__":

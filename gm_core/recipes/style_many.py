@@ -29,7 +29,7 @@ from torch import Tensor
 from gm_core.datasets.folders import RandomCrops, picture_files, read_picture, to_tensor
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.models.style_network import StyleNetwork
-from gm_core.recipes.common import load_state, save_state, sheet, ship, start
+from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
 from gm_core.styles import STYLES
 from gm_core.tasks.gatys import Statistics, statistics
 
@@ -58,8 +58,7 @@ CONFIG = {"styles": len(STYLES), "channels": 64, "blocks": 5, "half": 32, "full"
 STYLE_TAPS = ("conv1", "fire2", "fire3", "fire4", "fire5", "fire6", "fire7")
 CONTENT_TAP = "fire5"
 STYLE_SIDES = (256, 360)  # the painting's short side: what is matched is the mean of its statistics at these sizes
-SIZES = ((0.0, 128), (0.45, 160))  # from this share of the time on, crops of this side
-BATCH = 4
+PHASES = ((0.0, 128, 4), (0.45, 160, 4), (0.75, 224, 2))  # (share of the time gone, side of the crops, crops in a batch)
 RATE = 2e-3
 STYLE_RATE = 1e-2  # of the styles' own scales and shifts: at the shared rate all styles look alike for long
 STYLE_WEIGHT = 10.0
@@ -130,8 +129,8 @@ def training_crops(data: Path, seed: int) -> tuple[RandomCrops, RandomCrops]:
     bsds = [read_picture(path) for path in picture_files(data / "bsds400")]
     folders = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     landscapes = [read_picture(path) for folder in folders for path in picture_files(data / folder)]
-    return (RandomCrops(bsds, SIZES[0][1], turn=False, seed=seed),
-            RandomCrops(landscapes, SIZES[0][1], turn=False, seed=seed + 1))
+    return (RandomCrops(bsds, PHASES[0][1], turn=False, seed=seed),
+            RandomCrops(landscapes, PHASES[0][1], turn=False, seed=seed + 1))
 
 
 def enlarged(crop: np.ndarray, random: np.random.Generator) -> np.ndarray:
@@ -142,15 +141,11 @@ def enlarged(crop: np.ndarray, random: np.random.Generator) -> np.ndarray:
     return np.asarray(Image.fromarray(crop[:extent, :extent]).resize((side, side), Image.Resampling.BICUBIC))
 
 
-def style_rounds(count: int, size: int, seed: int) -> Iterator[Tensor]:
-    """Batches of style numbers (size,): every style equally often, shuffled in each round."""
+def style_rounds(count: int, seed: int) -> Iterator[Tensor]:
+    """Style numbers, each (1,): every style equally often, shuffled in each round."""
     random = np.random.default_rng(seed)
-    waiting: list[int] = []
     while True:
-        while len(waiting) < size:
-            waiting += random.permutation(count).tolist()
-        yield torch.tensor(waiting[:size])
-        waiting = waiting[size:]
+        yield from torch.from_numpy(random.permutation(count)).split(1)
 
 
 def held_out(data: Path, side: int) -> Tensor:
@@ -194,7 +189,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--run", type=Path, default=Path("runs/style-many"))
-    parser.add_argument("--minutes", type=float, default=95.0, help="of training in all, interruptions not counted")
+    parser.add_argument("--minutes", type=float, default=165.0, help="of training in all, interruptions not counted")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--ship-only", action="store_true", help="ship the last saved state, train nothing")
@@ -228,19 +223,20 @@ def main() -> None:
         return
 
     bsds, landscapes = training_crops(args.data, args.seed + step)
-    styles_of_batches = style_rounds(len(STYLES), BATCH, args.seed + step)
+    rounds = style_rounds(len(STYLES), args.seed + step)
     random = np.random.default_rng(args.seed + step)
     sheet_photographs = held_out(args.data, 192)[[0, 2, 4, 6]]
     kept: list[list[float]] = []
-    saved = began = time.perf_counter() - spent
-    while (spent := time.perf_counter() - began) < args.minutes * 60:
+    began, saved = worked_seconds() - spent, time.perf_counter()
+    while (spent := worked_seconds() - began) < args.minutes * 60:
         progress = spent / (args.minutes * 60)
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * min(1, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * progress))
-        bsds.size = landscapes.size = next(side for share, side in reversed(SIZES) if progress >= share)
-        crops = [bsds.crop(), *(enlarged(source.crop(), random) for source in (bsds, bsds, landscapes))]
+        _, side, batch = max(phase for phase in PHASES if phase[0] <= progress)
+        bsds.size = landscapes.size = side
+        crops = [bsds.crop(), *(enlarged(source.crop(), random) for source in (landscapes, bsds, bsds)[: batch - 1])]
         photographs = torch.stack([to_tensor(crop) for crop in crops]).contiguous(memory_format=torch.channels_last)
-        styles = next(styles_of_batches)
+        styles = torch.cat([next(rounds) for _ in range(batch)])
         offset = (int(random.integers(SHIFT)), int(random.integers(SHIFT)))
         painted = network(photographs, F.one_hot(styles, network.styles).float())
         style, content, variation = judge(teacher, style_loss, painted, photographs, styles, offset)
@@ -253,7 +249,7 @@ def main() -> None:
         step += 1
         if step % 50 == 0:
             logger.info("step %d  %.1f min  style %.3f  content %.3f  variation %.4f  side %d  %.2f s a step", step,
-                        spent / 60, *np.mean(kept, 0), bsds.size, (time.perf_counter() - began - spent))
+                        spent / 60, *np.mean(kept, 0), bsds.size, (worked_seconds() - began - spent))
             kept = []
         if time.perf_counter() - saved > 180:
             saved = time.perf_counter()
@@ -267,7 +263,7 @@ def main() -> None:
 
 def ship_state(network: StyleNetwork, step: int, spent: float, seed: int) -> None:
     about = {"recipe": "gm_core.recipes.style_many", "steps": step, "minutes": round(spent / 60), "seed": seed,
-             "batch": BATCH, "styles": " ".join(style.key for style in STYLES),
+             "phases": PHASES, "styles": " ".join(style.key for style in STYLES),
              "data": "bsds400, summer2winter, monet2photo/photo, paintings"}
     draw_sample(network, ship("style-many", network, "style_network:StyleNetwork", CONFIG, about) / "sample.webp")
 

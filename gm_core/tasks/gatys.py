@@ -8,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from gm_core.errors import BadInput
+from gm_core.errors import BadInput, number, whole
 from gm_core.images import fit, to_image, to_tensor
 from gm_core.load import load
 from gm_core.report import Report, silent
@@ -142,14 +142,14 @@ def distance(ours: Statistics, theirs: Statistics) -> Tensor:
 def check_input(image: Image.Image, style_image: Image.Image, steps: int, size: int, style_weight: float,
                 features: str) -> None:
     """Raises BadInput with the limit and the actual value."""
-    if not MIN_STEPS <= steps <= MAX_STEPS:
+    if not MIN_STEPS <= whole("The number of steps", steps) <= MAX_STEPS:
         raise BadInput(f"Steps go from {MIN_STEPS} to {MAX_STEPS}; {steps} were asked for.")
-    if not MIN_SIZE <= size <= MAX_SIZE:
+    if not MIN_SIZE <= whole("The size", size) <= MAX_SIZE:
         raise BadInput(f"The size goes from {MIN_SIZE} to {MAX_SIZE} pixels; {size} was asked for.")
-    if not 0.0 < style_weight <= MAX_STYLE_WEIGHT:
+    if not 0.0 < number("The style weight", style_weight) <= MAX_STYLE_WEIGHT:
         raise BadInput(f"The style weight is above 0 and at most {MAX_STYLE_WEIGHT:g}; {style_weight:g} was given.")
-    if features not in NETWORKS:
-        raise BadInput(f"There are no features '{features}'. There are: {', '.join(NETWORKS)}.")
+    if not isinstance(features, str) or features not in NETWORKS:
+        raise BadInput(f"There are no features '{str(features)[:80]}'. There are: {', '.join(NETWORKS)}.")
     for picture, name in ((image, "This picture"), (style_image, "The style picture")):
         reduced = fit(picture, size)
         if min(reduced.size) < MIN_SIDE:

@@ -5,7 +5,7 @@ from PIL import Image
 from torch import Tensor
 
 from gm_core.checkpoints import find
-from gm_core.errors import BadInput
+from gm_core.errors import BadInput, number
 from gm_core.images import to_image, to_tensor
 from gm_core.load import load
 from gm_core.report import Report, silent
@@ -82,7 +82,7 @@ def check_size(image: Image.Image) -> None:
 
 def check_share(name: str, value: float) -> None:
     """Raises BadInput unless the value is a number from 0 to 1."""
-    if not 0.0 <= value <= 1.0:  # also catches NaN
+    if not 0.0 <= number(name.capitalize(), value) <= 1.0:  # also catches NaN
         raise BadInput(f"{name.capitalize()} goes from 0 to 1; {value:g} was given.")
 
 
@@ -90,5 +90,5 @@ def _row(key: str) -> int:
     """The network's row of a style. Raises BadInput, which lists the names there are."""
     keys = [style.key for style in STYLES]
     if key not in keys:
-        raise BadInput(f"There is no style '{key}'. There are: {', '.join(keys)}.")
+        raise BadInput(f"There is no style '{str(key)[:80]}'. There are: {', '.join(keys)}.")
     return keys.index(key)

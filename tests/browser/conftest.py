@@ -24,15 +24,17 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture
 def page(browser: Browser, gallery_url: str, request: pytest.FixtureRequest, tmp_path_factory) -> Iterator[Page]:
-    """A page at the gallery's door. Fails the test on any script error, and on any request that leaves this machine."""
+    """A page at the gallery's door. Fails the test on any script error, on anything that the page's policy refuses, and on any
+    request that leaves this machine."""
     width = getattr(request, "param", 1280)
     page = browser.new_page(viewport={"width": width, "height": 900})
     page.set_default_timeout(60_000)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if "Content Security Policy" in line.text else None)
     page.on("request", lambda sent: None if sent.url.startswith((gallery_url, "data:", "blob:")) else errors.append(sent.url))
     page.goto(gallery_url)
-    page.wait_for_selector("#srgan-run")
+    page.wait_for_selector(".door:visible")
     yield page
     page.screenshot(path=tmp_path_factory.mktemp("screens") / f"{request.node.name[:60].replace('/', '-')}.png", full_page=True)
     page.close()

@@ -12,6 +12,7 @@ from playwright.sync_api import sync_playwright
 
 from demos import DEMOS
 from tests.browser.conftest import FLAGS
+from tests.browser.rooms import enter
 
 ROOT = Path(__file__).resolve().parents[2]
 PORT = 7899
@@ -33,7 +34,7 @@ def main() -> None:
                 page = browser.new_page(viewport={"width": 1280, "height": 900})
                 page.goto(f"{url}?__theme={theme}")
                 for demo in DEMOS:
-                    page.get_by_role("tab", name=demo.title).click()
+                    enter(page, demo.title)
                     page.wait_for_selector(f"#{demo.name}-result img")
                     page.wait_for_timeout(1500)
                     shot = Path(scratch) / "shot.png"

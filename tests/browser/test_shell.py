@@ -4,13 +4,14 @@ import pytest
 
 from demos import DEMOS
 from gm_core.checkpoints import CHECKPOINTS
+from tests.browser.rooms import enter
 
 pytestmark = pytest.mark.browser
 
 
 def test_every_room_has_a_door_a_hung_picture_and_a_wall_text(page):
     for demo in DEMOS:
-        page.get_by_role("tab", name=demo.title).click()
+        enter(page, demo.title)
         page.wait_for_selector(f"#{demo.name}-result img")
         assert page.locator("h2:visible").inner_text() == demo.title
         page.locator("text=How it works").locator("visible=true").click()
@@ -27,6 +28,7 @@ def test_the_credits_name_every_checkpoint_with_its_licence(page):
 
 
 def test_night_and_projector_change_the_page(page):
+    enter(page, "Super-resolution")
     day = page.evaluate("getComputedStyle(document.body).backgroundColor")
     page.click("#night")
     page.wait_for_function("day => getComputedStyle(document.body).backgroundColor !== day", arg=day)

@@ -8,13 +8,14 @@ from PIL import Image
 
 from gm_core.images import read_parameters
 from gm_core.styles import STYLES
+from tests.browser.rooms import enter
 
 pytestmark = pytest.mark.browser
 
 
 @pytest.fixture
 def room(page):
-    page.get_by_role("tab", name="Style transfer").click()
+    enter(page, "Style transfer")
     page.wait_for_selector("#style_transfer-run")
     page.wait_for_selector("#style_transfer-result img")
     return page

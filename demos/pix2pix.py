@@ -1,0 +1,299 @@
+"""pix2pix: a drawing table. The picture follows the drawing while one draws; a photograph is coloured."""
+
+import base64
+import binascii
+import io
+import time
+from collections.abc import Iterator
+from functools import cache
+from typing import Any
+
+import gradio as gr
+from PIL import Image
+
+from demos import pix2pix_templates as templates
+from demos.base import (
+    ASSETS,
+    HEAVY,
+    LIGHT,
+    Demo,
+    brought_settings,
+    endpoint,
+    follow,
+    guarded,
+    guarded_stream,
+    how_it_works,
+    museum_label,
+    parameters_of,
+    photograph,
+    pictured,
+    result_file,
+    sample_photographs,
+    show_on_phone,
+    shown,
+    status,
+)
+from gm_core.checkpoints import of_task
+from gm_core.engine import Engine
+from gm_core.errors import BadInput
+from gm_core.images import fit, open_picture, read_parameters, save_png
+
+TASK = "pix2pix"
+MAX_DRAWING_CHARS = 2_000_000
+SAMPLES = 4
+TITLES = {"labels": "A house that nobody built", "portrait": "A face that nobody has",
+          "luminance": "Your photograph, coloured"}
+DOORS = {"labels": "Draw a house", "portrait": "Draw a face", "luminance": "Colour a photograph", "picture": "Bring a picture"}
+
+
+@cache
+def starters(kind: str) -> dict[str, Image.Image]:
+    """Templates to begin with, by name."""
+    if kind == "labels":
+        return {name: draw() for name, draw in templates.FACADES.items()}
+    if kind == "portrait":
+        return {name: templates.face(seed) for name, seed in templates.FACES.items()}
+    return {}
+
+
+def table(colours: list[tuple[str, tuple[int, int, int]]], drawing: Image.Image | None) -> dict[str, Any]:
+    """The drawing table's value: palette, and what lies on it."""
+    url = None
+    if drawing is not None:
+        file = io.BytesIO()
+        drawing.save(file, "PNG")
+        url = "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+    named = [[name, "#{:02x}{:02x}{:02x}".format(*colour)] for name, colour in colours]
+    return {"palette": named, "first": named[min(2, len(named) - 1)][0], "drawing": url}
+
+
+def drawing_of(value: object) -> Image.Image:
+    """What lies on the drawing table. Raises BadInput."""
+    url = value.get("drawing") if isinstance(value, dict) else None
+    prefix = "data:image/png;base64,"
+    if url is None:
+        raise BadInput("The table is empty. Draw something, or begin with a template.")
+    if not isinstance(url, str) or not url.startswith(prefix) or len(url) > MAX_DRAWING_CHARS:
+        raise BadInput("The drawing did not arrive as it should. Please draw again.")
+    try:
+        return open_picture(base64.b64decode(url[len(prefix) :], validate=True))
+    except binascii.Error as error:
+        raise BadInput("The drawing did not arrive as it should. Please draw again.") from error
+
+
+def snapped(path: str, checkpoint: str) -> Image.Image:
+    """A visitor's label map in the palette's own colours, at most the table's size. Raises BadInput if it is none."""
+    import numpy as np
+
+    from gm_core.tasks.pix2pix import check_size, kind_of, palette, read_labels
+
+    image = open_picture(path)
+    check_size(image, kind_of(checkpoint))
+    colours = palette(checkpoint)
+    labels, lines = read_labels(image, colours)
+    tones = np.array([colour for _, colour in colours], np.uint8)[labels]
+    tones[lines] = 0
+    if max(image.size) > 512:  # without mixing colours
+        scale = 512 / max(image.size)
+        size = (max(64, round(image.width * scale)), max(64, round(image.height * scale)))
+        return Image.fromarray(tones).resize(size, Image.Resampling.NEAREST)
+    return Image.fromarray(tones)
+
+
+def card_sheet(name: str) -> Image.Image:
+    """The sample sheet of a checkpoint's card: templates and their samples; of one that colours, grey, coloured, truth."""
+    from gm_core.tasks.pix2pix import kind_of, pix2pix
+
+    rows: list[list[Image.Image]] = []
+    if kind_of(name) == "luminance":
+        for _, path in sample_photographs():
+            truth = fit(open_picture(path), 320)
+            truth = truth.crop((0, 0, truth.width, min(truth.height, 208)))
+            rows.append([truth.convert("L").convert("RGB"), pix2pix(truth, checkpoint=name, seed=None), truth])
+    else:
+        drawings = [drawing.resize((192, 192), Image.Resampling.NEAREST) for drawing in starters(kind_of(name)).values()]
+        rows = [drawings, *[[pix2pix(drawing, checkpoint=name, seed=seed).resize((192, 192), Image.Resampling.LANCZOS)
+                             for drawing in starters(kind_of(name)).values()] for seed in (0, 1)]]
+    width = max(sum(picture.width + 4 for picture in row) for row in rows) - 4
+    sheet = Image.new("RGB", (width, sum(row[0].height + 4 for row in rows) - 4), "white")
+    top = 0
+    for row in rows:
+        left = 0
+        for picture in row:
+            sheet.paste(picture, (left, top))
+            left += picture.width + 4
+        top += row[0].height + 4
+    return sheet
+
+
+def hang() -> None:
+    """Makes the picture of this room and the sheets of its cards; see `demos.hang`: the first template, painted."""
+    from gm_core.tasks.pix2pix import kind_of, pix2pix
+
+    for record in of_task(TASK):
+        if record.shipped:
+            card_sheet(record.name).save(record.folder / "sample.webp", quality=88)
+
+    name = of_task(TASK)[0].name
+    drawing = next(iter(starters(kind_of(name)).values()))
+    pix2pix(drawing, checkpoint=name)  # the first pass pays for the loading
+    began = time.perf_counter()
+    made = pix2pix(drawing, checkpoint=name)
+    save_png(made, ASSETS / "examples" / "pix2pix.png", parameters_of(TASK, name, time.perf_counter() - began, seed=0))
+
+
+def draw(engine: Engine) -> None:
+    """The room: table left; right the picture that follows, its label, and samples."""
+    from gm_core.tasks.pix2pix import kind_of, palette
+
+    hung_path = ASSETS / "examples" / "pix2pix.png"
+    hung = read_parameters(hung_path) or {}
+    first = of_task(TASK)[0].name
+    kind = kind_of(first)
+    names = list(starters(kind))
+    hung_drawing = starters(kind).get(names[0]) if names else None
+
+    with gr.Row(elem_classes="room easel-room"):
+        with gr.Column(scale=5, min_width=320):
+            checkpoint = gr.Radio([(f"{DOORS[kind_of(record.name)]} · {record.title}", record.name)
+                                   for record in of_task(TASK)], value=first, label="What shall it be",
+                                  elem_id="pix2pix-checkpoint")
+            canvas = gr.HTML(table(palette(first), hung_drawing) if palette(first) else None,
+                             html_template=(ASSETS / "easel.html").read_text(encoding="utf-8"),
+                             js_on_load=(ASSETS / "easel.js").read_text(encoding="utf-8"), visible=bool(palette(first)),
+                             elem_id="pix2pix-canvas")
+            template = gr.Radio(names, value=None, label="Begin with", visible=bool(names), elem_id="pix2pix-template")
+            with gr.Accordion("Bring a label map", open=False, visible=bool(names)) as bring_map:
+                brought_map = photograph("A label map in the palette's colours", "pix2pix-map")
+            # A column, because Gradio would move the samples' files anew when their own visibility changes, and may not.
+            with gr.Column(visible=not names) as bring_photograph:
+                picture = photograph("Your photograph", "pix2pix-picture")
+                gr.Examples([[str(path)] for _, path in sample_photographs()], [picture],
+                            label="Or one of these", example_labels=[name for name, _ in sample_photographs()])
+            run = gr.Button("Paint" if names else "Colour", variant="primary", elem_id="pix2pix-run")
+            with gr.Accordion("Settings", open=False):
+                seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pix2pix-seed",
+                                 info="Of the dropout: another seed is another picture for the same drawing.")
+        with gr.Column(scale=6, min_width=320):
+            result = gr.Image(str(hung_path), label="The picture", show_label=False, interactive=False, format="png",
+                              buttons=["fullscreen"], elem_classes="framed", elem_id="pix2pix-result",
+                              alt_text="What the network painted for the drawing")
+            news = gr.HTML(elem_classes="news")
+            label = gr.HTML(museum_label(TITLES.get(kind, "A picture"), hung))
+            with gr.Row():
+                download = gr.DownloadButton("Download (PNG)", visible=False, elem_id="pix2pix-download", size="sm")
+                several = gr.Button(f"{SAMPLES} samples side by side", size="sm", elem_id="pix2pix-several")
+            wall = gr.Gallery([], columns=SAMPLES, height="auto", interactive=False, show_label=False, label="Samples",
+                              visible=False, buttons=["fullscreen"], elem_id="pix2pix-wall", elem_classes="cycle-row")
+    how_it_works(TASK)
+    first_seed = gr.State(0)  # of the samples on the wall
+    on_table = gr.State(hung_drawing)  # what Python laid there: the table itself speaks only after the first stroke
+
+    def source(value: object, laid: Image.Image | None, path: str | None, name: str) -> Image.Image:
+        """What is to be painted: the photograph, the drawing, or the template that nobody has touched yet."""
+        from gm_core.tasks.pix2pix import MAX_COLOURED_SIDE, MAX_SIDE, kind_of, palette
+
+        if not palette(name):
+            return fit(pictured(path), MAX_COLOURED_SIDE if kind_of(name) == "luminance" else MAX_SIDE)
+        if laid is not None and not (isinstance(value, dict) and "palette" not in value):
+            return laid
+        return drawing_of(value)
+
+    def title(name: str) -> str:
+        return TITLES.get(kind_of(name), "Your picture, translated")
+
+    def paint(value: object, laid: Image.Image | None, path: str | None, name: str,
+              number: float | None) -> Iterator[dict[Any, Any]]:
+        """The newest stroke wins: while this runs, Gradio keeps only the last of the strokes that follow."""
+        from gm_core.tasks.pix2pix import pix2pix
+
+        image = source(value, laid, path, name)
+        settings = {"seed": int(number or 0)}
+        finished = yield from follow(engine.stream(pix2pix, image, checkpoint=name, **settings), lambda e: {news: status(e)},
+                                     every=0.5)
+        parameters = parameters_of(TASK, name, finished.seconds, **settings)
+        yield {news: "", result: shown(finished.result), label: museum_label(title(name), parameters),
+               download: gr.update(value=result_file(finished.result, parameters), visible=True)}
+
+    def sample(value: object, laid: Image.Image | None, path: str | None, name: str,
+               number: float | None) -> Iterator[dict[Any, Any]]:
+        from gm_core.tasks.pix2pix import pix2pix
+
+        image = source(value, laid, path, name)
+        made: list[tuple[Image.Image, str]] = []
+        for i in range(SAMPLES):
+            own = int(number or 0) + i
+            stream = engine.stream(pix2pix, image, checkpoint=name, seed=own)
+            finished = yield from follow(stream, lambda e: {news: status(e)}, every=0.5)
+            made.append((fit(finished.result, 512), f"Seed {own}"))
+            yield {wall: gr.update(value=list(made), visible=True), first_seed: int(number or 0)}
+        yield {news: ""}
+
+    def take(chosen: gr.SelectData, begun: int) -> int:
+        return begun + int(chosen.index)
+
+    def for_checkpoint(name: str) -> dict[Any, Any]:
+        if name not in [record.name for record in of_task(TASK)]:
+            raise BadInput(f"'{name}' does not turn drawings into pictures.")
+        colours, found = palette(name), starters(kind_of(name))
+        laid = next(iter(found.values()), None)
+        draws = bool(colours)
+        return {canvas: gr.update(value=table(colours, laid) if draws else None, visible=draws), on_table: laid,
+                template: gr.update(choices=list(found), value=None, visible=draws), bring_map: gr.update(visible=draws),
+                bring_photograph: gr.update(visible=not draws),
+                run: gr.update(value="Paint" if draws else "Colour"), wall: gr.update(value=[], visible=False)}
+
+    def begin(chosen: str | None, name: str) -> dict[Any, Any]:
+        laid = starters(kind_of(name)).get(chosen or "")
+        return {canvas: table(palette(name), laid), on_table: laid} if laid is not None else {news: ""}
+
+    def lay_map(path: str | None, name: str) -> dict[Any, Any]:
+        if not path:
+            return {news: ""}
+        laid = snapped(path, name)
+        return {canvas: table(palette(name), laid), on_table: laid, news: status(words="Your map lies on the table")}
+
+    def brought(path: str | None) -> dict[Any, Any]:
+        settings = brought_settings(path, TASK)
+        number = settings.get("seed")
+        if not isinstance(number, int) or not 0 <= number < 2**31:
+            return {news: ""}
+        return {seed: number, news: status(words="The seed of this picture is restored")}
+
+    def pix2pix_api(image: str, checkpoint: str, seed: int) -> str:
+        from gm_core.tasks.pix2pix import pix2pix
+
+        began = time.perf_counter()
+        made = engine.run(pix2pix, pictured(image), checkpoint=checkpoint, seed=int(seed))
+        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, seed=int(seed)))
+
+    endpoint(pix2pix_api, [photograph("Picture", visible=False), gr.Textbox(first, visible=False),
+                           gr.Number(0, visible=False, precision=0)],
+             gr.Image(format="png", visible=False), TASK, "A label map as a picture, or a photograph coloured.")
+
+    quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
+    live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last", **HEAVY}
+    wanted = [canvas, on_table, picture, checkpoint, seed]
+    painted = [news, result, label, download]
+    canvas.drawn(guarded_stream(paint), wanted, painted, **live)
+    run.click(guarded_stream(paint), wanted, painted, **live)
+    template.input(guarded(begin), [template, checkpoint], [canvas, on_table, news], **quiet).then(
+        guarded_stream(paint), wanted, painted, **live)
+    brought_map.upload(guarded(lay_map), [brought_map, checkpoint], [canvas, on_table, news], **quiet).success(
+        guarded_stream(paint), wanted, painted, **live)
+    checkpoint.input(guarded(for_checkpoint), checkpoint,
+                     [canvas, on_table, template, bring_map, bring_photograph, run, wall], **quiet)
+    seed.submit(guarded_stream(paint), wanted, painted, **live)
+    several.click(guarded_stream(sample), wanted, [wall, news, first_seed], show_progress="hidden", api_visibility="private",
+                  **HEAVY)
+    wall.select(guarded(take), first_seed, seed, **quiet).then(guarded_stream(paint), wanted, painted, **live)
+    picture.upload(guarded(brought), picture, [seed, news], **quiet)
+    show_on_phone(several, "pix2pix-result")
+
+
+DEMO = Demo(
+    name=TASK, title="pix2pix",
+    door="A drawing table: put eyes and hair on a head, or windows and a door on a wall, and beside it the picture appears "
+         "while you draw.",
+    draw=draw,
+)

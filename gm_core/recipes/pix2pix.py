@@ -1,0 +1,515 @@
+"""pix2pix-facades, pix2pix-portraits, pix2pix-colour: drawings to pictures, taught by pairs (Isola et al. 2017, pix2pix).
+
+    python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/pix2pix-facades --minutes 150
+    python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/facades-l1 --losses l1 --minutes 40
+    python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/pix2pix-facades --evaluate \
+        --baseline runs/facades-l1
+    python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/pix2pix-facades --ship
+
+DATA holds `facades`, `bsds400` and landscapes, and the weights of SqueezeNet. pix2pix-portraits learns from the folder that
+`python -m gm_core.datasets.portraits --write WORLD` has written, named with `--world`. pix2pix-colour gives chroma to
+luminance, which stays as it was.
+
+From the paper: L1 to the picture that belongs to the drawing, and a discriminator that sees both; dropout is the noise.
+For hours on one core: a perceptual loss through SqueezeNet, matching of the discriminator's own features (Wang et al. 2018,
+arXiv:1711.11585), a second discriminator that looks through SqueezeNet, and crops that grow to 256 px. What a drawing
+leaves open is told in numbers (a person's attributes; colours of wall and sky, of a photograph's bands), so that no loss
+has to average over it; for a visitor's photograph the network's own depths choose them.
+`--losses l1` trains the baseline that the figures compare with. Minutes are of work, not of the clock's: the same command
+goes on after an interruption, and with more minutes after the end. Columns of the sheet: drawing, two samples, truth; of
+photographs the first sample is told its own tints, the second those of the mood that was chosen.
+"""
+
+import argparse
+import json
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from scipy.cluster.vq import kmeans2
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
+
+from gm_core.datasets import facades, portraits
+from gm_core.datasets.folders import RandomCrops, picture_files, read_picture, to_tensor
+from gm_core.metrics import kid, pooled_features
+from gm_core.models.discriminators import PatchDiscriminator
+from gm_core.models.dropout import drawn_from
+from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
+from gm_core.models.pix2pix_generator import BANDS, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
+from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
+from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
+
+logger = logging.getLogger("recipe.pix2pix")
+
+BATCH = 2
+SIZES = ((0.0, 128), (0.45, 192), (0.8, 256))  # from this share of the time on, crops of this side
+RATE, JUDGE_RATE = 8e-4, 4e-4
+PERCEPTUAL, WHOLE, FEATURES, MATCHING = 3.0, 0.5, 0.5, 2.0  # weights of the losses beside L1
+COLOURS = 6.0  # how much more a pixel's chroma counts in the L1 loss where there is colour
+ADVERSARIAL_FROM = 0.08  # share of the time
+AVERAGE = 0.999  # of the weights, a step
+MEASURED = 100
+
+
+@dataclass(frozen=True)
+class Batch:
+    drawing: Tensor
+    """(B, inputs, S, S): what the network is given."""
+    picture: Tensor
+    """(B, 3, S, S), RGB in 0..1: what belongs to it."""
+    attributes: Tensor | None = None
+    """(B, attributes)."""
+
+
+class Source(Protocol):
+    """Pairs to learn from."""
+
+    moods: list[list[float]]
+    """Attributes to choose from where nobody knows them; see `Pix2PixGenerator`."""
+    side: int
+    """Of its pictures, where they show something whole; else 0."""
+
+    def draw(self, random: np.random.Generator, side: int) -> Batch:
+        """BATCH random crops."""
+        ...
+
+    def held_out(self, count: int) -> Batch:
+        """Whole pictures that are never trained on, 256 px; at most `count`."""
+        ...
+
+
+def one_hot(labels: np.ndarray, count: int) -> Tensor:
+    """(B, H, W) -> (B, count, H, W) float."""
+    return F.one_hot(torch.from_numpy(labels.astype(np.int64)), count).permute(0, 3, 1, 2).float()
+
+
+def cut(random: np.random.Generator, side: int, *arrays: np.ndarray) -> list[np.ndarray]:
+    """The same random square of each array (H, W, ...), flipped or not."""
+    top, left = (random.integers(extent - side + 1) for extent in arrays[0].shape[:2])
+    flip = random.random() < 0.5
+    found = [array[top : top + side, left : left + side] for array in arrays]
+    return [np.ascontiguousarray(part[:, ::-1] if flip else part) for part in found]
+
+
+class Facades:
+    """Label maps of fronts of houses and their photographs."""
+
+    MOODS = 32
+
+    def __init__(self, data: Path) -> None:
+        self.pairs = [facades.read_pair(path) for path in sorted((data / "facades" / "train").glob("*.jpg"))]
+        self.others = sorted((data / "facades" / "val").glob("*.jpg"))
+        self.tints = np.stack([facades.tints(*pair) for pair in self.pairs])
+        self.moods, self.side = self._moods(), 0
+
+    def _moods(self) -> list[list[float]]:
+        """Tints of training photographs as they come, the most common one first. Those with dark surroundings are left out:
+        where a photograph was set upright, the corners are black."""
+        lit = self.tints[self.tints[:, 3:].mean(1) > -0.15]
+        lit = lit if len(lit) else self.tints
+        others = np.random.default_rng(0).permutation(len(lit))[: self.MOODS - 1]
+        chosen = [np.square(lit - np.median(lit, 0)).sum(1).argmin(), *others]
+        return [[round(float(x), 2) for x in lit[i]] for i in chosen]
+
+    def draw(self, random: np.random.Generator, side: int) -> Batch:
+        chosen = random.integers(len(self.pairs), size=BATCH)
+        parts = [cut(random, side, *self.pairs[i]) for i in chosen]
+        return self.batch([photo for photo, _ in parts], [labels for _, labels in parts], self.tints[chosen])
+
+    def held_out(self, count: int) -> Batch:
+        """As a visitor's: nobody knows the tints, so moods stand in."""
+        pairs = [facades.read_pair(path) for path in self.others[:count]]
+        moods = np.array([self.moods[i % len(self.moods)] for i in range(len(pairs))], np.float32)
+        return self.batch([photo for photo, _ in pairs], [labels for _, labels in pairs], moods)
+
+    def batch(self, photos: list[np.ndarray], labels: list[np.ndarray], tints: np.ndarray) -> Batch:
+        return Batch(one_hot(np.stack(labels), len(facades.LABELS)), torch.stack([to_tensor(photo) for photo in photos]),
+                     torch.from_numpy(tints))
+
+
+class Portraits:
+    """Label maps with a line drawing, and the portraits; the record's attributes say what a drawing leaves open."""
+
+    HELD_OUT = 200
+
+    def __init__(self, world: Path) -> None:
+        self.moods: list[list[float]] = []
+        self.attributes = torch.from_numpy(np.load(world / "attributes.npy"))
+        self.done = int(self.attributes.abs().sum(1).ne(0).sum())  # a folder that is still being written ends in zeros
+        self.pictures = np.load(world / "pictures.npy", mmap_mode="r")
+        self.labels = np.load(world / "labels.npy", mmap_mode="r")
+        self.side = self.pictures.shape[1]
+
+    def draw(self, random: np.random.Generator, side: int) -> Batch:
+        chosen = random.integers(self.HELD_OUT, self.done, size=BATCH)
+        # Whole portraits, reduced: the attributes speak of the whole. Lines come and go, so that a map alone will do.
+        return self.batch(chosen, [random.random() < 0.7 for _ in chosen], max(1, self.pictures.shape[1] // side))
+
+    def held_out(self, count: int) -> Batch:
+        chosen = np.arange(min(count, self.HELD_OUT))
+        return self.batch(chosen, [True for _ in chosen], 1)
+
+    def batch(self, chosen: np.ndarray, lined: list[bool], factor: int) -> Batch:
+        pictures, labels = np.stack([self.pictures[i] for i in chosen]), np.stack([self.labels[i] for i in chosen])
+        if factor > 1:
+            count, height, width, _ = pictures.shape
+            blocks = pictures.reshape(count, height // factor, factor, width // factor, factor, 3)
+            pictures, labels = blocks.mean((2, 4)).round().astype(np.uint8), labels[:, ::factor, ::factor]
+        lines = torch.from_numpy(portraits.edges(labels, pictures)).float()[:, None] / 255
+        lines = lines * torch.tensor(lined).float().view(-1, 1, 1, 1)
+        drawing = torch.cat([one_hot(labels, len(portraits.LABELS)), lines], 1)
+        return Batch(drawing, torch.stack([to_tensor(picture) for picture in pictures]), self.attributes[chosen])
+
+
+class Colour:
+    """The luminance of photographs with the tints of their bands, and the photographs."""
+
+    FOLDERS = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
+    MOODS = 24
+    UNTOLD = 0.15  # share of the crops whose tints stay untold, so that the depths learn to do without
+    ROUGH = 0.08  # tints are told about so exactly: no mood ever fits to the last bit
+    PARTIAL = 1.0  # to lively moods
+    LIVELY = 1.25  # a mood is the photograph nearest to so many times its group's mean
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.side = 0
+        self.bsds = [read_picture(path) for path in picture_files(data / "bsds400")]
+        self.landscapes = [read_picture(path) for folder in self.FOLDERS for path in picture_files(data / folder)]
+        self.crops: dict[int, list[RandomCrops]] = {}
+        self.tints = torch.cat([tints(to_tensor(picture)[None]) for picture in self.bsds + self.landscapes])
+        self.moods = self._moods()
+
+    def _moods(self) -> list[list[float]]:
+        """Tints of photographs that stand for groups of alike ones (k-means)."""
+        found = self.tints.double().numpy()
+        means, places = kmeans2(found, min(self.MOODS, len(found) // 4), minit="++", rng=np.random.default_rng(0))
+        moods = []
+        for i, mean in enumerate(means):
+            of_group = found[places == i]
+            if len(of_group):
+                chosen = of_group[np.square(of_group - self.LIVELY * mean).sum(1).argmin()]
+                moods.append([round(float(x), 2) for x in chosen])
+        return moods
+
+    @torch.inference_mode()
+    def teach_choice(self, network: nn.Module, most: int) -> None:
+        """Fits `network.choose` by logistic regression: from its own depths to the moods near a photograph's tints."""
+        assert isinstance(network, Pix2PixGenerator) and network.choose is not None
+        pictures = self.bsds + self.landscapes
+        chosen = np.random.default_rng(0).permutation(len(pictures))[:most]
+        depths = torch.cat([network.depths(luminance(_whole(pictures[i])) * 2 - 1) for i in chosen])
+        apart = torch.cdist(self.tints[chosen], torch.tensor(self.moods)).square()
+        wanted = F.softmax(-apart / 0.3, 1)
+        middle, scale = depths.mean(0), depths.std(0) + 1e-3
+        with torch.inference_mode(False):
+            given, wanted = ((depths - middle) / scale).clone(), wanted.clone()
+            weight = torch.zeros(len(self.moods), given.shape[1], requires_grad=True)
+            bias = torch.zeros(len(self.moods), requires_grad=True)
+            solver = torch.optim.LBFGS([weight, bias], max_iter=100, line_search_fn="strong_wolfe")
+
+            def loss() -> float:
+                solver.zero_grad()
+                value = F.cross_entropy(F.linear(given, weight, bias), wanted) + 0.05 * weight.square().sum()
+                value.backward()
+                return float(value.detach())
+
+            solver.step(loss)
+        network.choose.weight.copy_(weight / scale)
+        # Half of all photographs are nearly grey, and grey is hardly ever wrong: a little partiality, or all become so.
+        lively = torch.tensor(self.moods).view(-1, BANDS, 2).norm(dim=2).mean(1)
+        network.choose.bias.copy_(bias - (weight / scale) @ middle + self.PARTIAL * lively)
+
+    def draw(self, random: np.random.Generator, side: int) -> Batch:
+        if side not in self.crops:
+            seeds = random.integers(2**31, size=2)
+            self.crops[side] = [RandomCrops(pictures, side, max_reduction=3.0, turn=False, seed=int(seed))
+                                for pictures, seed in zip((self.bsds, self.landscapes), seeds, strict=True)]
+        sources = self.crops[side]
+        pictures = torch.stack([to_tensor(sources[i % 2].crop()) for i in range(BATCH)])
+        told = tints(pictures) + torch.from_numpy(random.normal(0, self.ROUGH, (BATCH, 2 * BANDS)).astype(np.float32))
+        told[torch.from_numpy(random.random(BATCH) < self.UNTOLD)] = 0
+        return self.batch(pictures, told)
+
+    def held_out(self, count: int) -> Batch:
+        files = picture_files(self.data / "bsds400", held_out=True)
+        files += [path for folder in self.FOLDERS for path in picture_files(self.data / folder, held_out=True)]
+        chosen = np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int)
+        found = []
+        for i in chosen:
+            picture = read_picture(files[i])
+            top, left = (picture.shape[0] - 256) // 2, (picture.shape[1] - 256) // 2
+            found.append(to_tensor(picture[top : top + 256, left : left + 256]))
+        pictures = torch.stack(found)
+        return self.batch(pictures, tints(pictures))
+
+    def batch(self, pictures: Tensor, told: Tensor) -> Batch:
+        return Batch(torch.cat([luminance(pictures) * 2 - 1, spread(told, *pictures.shape[2:])], 1), pictures)
+
+
+def _whole(picture: np.ndarray) -> Tensor:
+    """(1, 3, 128, 128): the whole photograph, small."""
+    return F.interpolate(to_tensor(picture)[None], (128, 128), mode="area")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    kind: str
+    inputs: int
+    l1: float
+    """Weight of the L1 loss."""
+    data: str
+    widths: tuple[int, int, int, int, int] = (32, 64, 128, 192, 256)
+    attributes: int = 0
+
+    @property
+    def config(self) -> dict[str, Any]:
+        """Arguments of Pix2PixGenerator."""
+        return {"inputs": self.inputs, "outputs": 2 if self.kind == "luminance" else 3, "widths": list(self.widths),
+                "attributes": self.attributes, "kind": self.kind}
+
+
+RECIPES = {
+    "pix2pix-facades": Recipe("labels", len(facades.LABELS), 5.0, "facades/train", attributes=6),
+    "pix2pix-portraits": Recipe("portrait", len(portraits.LABELS) + 1, 8.0, "portraits of gm_core.datasets.portraits",
+                                attributes=len(portraits.ATTRIBUTES)),
+    "pix2pix-colour": Recipe("luminance", 3, 8.0, "bsds400, summer2winter, monet2photo/photo"),
+}
+
+
+class Judges(nn.Module):
+    """A discriminator that sees drawing and picture, and one that sees the picture through SqueezeNet."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.patches = PatchDiscriminator(inputs + 3)
+        self.features = FeatureDiscriminator()
+
+    def forward(self, drawing: Tensor, picture: Tensor,
+                features: dict[str, Tensor]) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+        """picture: (B, 3, S, S) in 0..1. Returns answers, answers about features, and what the first one sees on the way."""
+        x = torch.cat([picture * 2 - 1, drawing], 1)
+        seen = []
+        for conv in self.patches.convs:
+            x = F.leaky_relu(conv(x), 0.2)
+            seen.append(x)
+        return [self.patches.answer(x)], self.features(features), seen
+
+
+def painted(network: nn.Module, batch: Batch, kind: str) -> tuple[Tensor, Tensor]:
+    """(the network's answer, the picture (B, 3, S, S) in 0..1 or a little beyond)."""
+    answer = network(batch.drawing) if batch.attributes is None else network(batch.drawing, batch.attributes)
+    return answer, coloured(batch.drawing[:, :1] / 2 + 0.5, answer) if kind == "luminance" else answer / 2 + 0.5
+
+
+def unlike(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
+    """Perceptual distance from activations that are known already; see `gm_core.metrics.perceptual_distance`."""
+    return torch.stack([(F.normalize(x, dim=1) - F.normalize(theirs[tap], dim=1)).square().sum(1).mean()
+                        for tap, x in ours.items()]).mean()
+
+
+def in_mood(network: nn.Module, light: Tensor) -> Tensor:
+    """Luminance (1, 1, H, W) with the tints of its likeliest mood."""
+    assert isinstance(network, Pix2PixGenerator)
+    mood = network.moods[int(network.likely(light)[0, 0])]
+    return torch.cat([light, spread(torch.tensor([mood]), *light.shape[2:])], 1)
+
+
+@torch.inference_mode()
+def samples(network: nn.Module, batch: Batch, kind: str, seed: int | None) -> Tensor:
+    """Pictures as 8 bits would keep them, (N, 3, S, S) in 0..1. For photographs seed 1 tells their own tints, which nobody
+    else knows; any other, the mood that the network finds likeliest."""
+    found = []
+    for i in range(len(batch.drawing)):
+        one = Batch(batch.drawing[i : i + 1], batch.picture[i : i + 1],
+                    None if batch.attributes is None else batch.attributes[i : i + 1])
+        if kind == "luminance" and seed != 1:
+            one = Batch(in_mood(network, one.drawing[:, :1]), one.picture)
+        with drawn_from(None if seed is None else seed + i):
+            found.append(painted(network, one, kind)[1])
+    return (torch.cat(found).clamp(0, 1) * 255).round() / 255
+
+
+def drawn(batch: Batch, kind: str) -> Tensor:
+    """The drawings as one sees them, (N, 3, S, S) in 0..1."""
+    if kind == "luminance":
+        return (batch.drawing[:, :1] / 2 + 0.5).expand(-1, 3, -1, -1)
+    palette = facades.LABEL_COLOURS if kind == "labels" else portraits.LABEL_COLOURS
+    colours = torch.tensor(palette).float() / 255  # (labels, 3)
+    found = torch.einsum("blhw,lc->bchw", batch.drawing[:, : len(palette)], colours)
+    return found * (1 - batch.drawing[:, len(palette) :].amax(1, keepdim=True)) if kind == "portrait" else found
+
+
+def write_sheet(network: nn.Module, source: Source, kind: str, path: Path) -> None:
+    batch = source.held_out(16)
+    columns = (drawn(batch, kind), samples(network, batch, kind, 1), samples(network, batch, kind, 2), batch.picture)
+    half = len(batch.picture) // 2
+    sheet([[column[i] for i in (row, half + row) for column in columns] for row in range(half)], path)  # two to a row
+
+
+@torch.inference_mode()
+def evaluate(networks: dict[str, nn.Module], squeezenet: SqueezeNet, source: Source, kind: str, run: Path,
+             about: dict[str, Any]) -> None:
+    """Every network on held-out drawings; KID of its pictures against the real ones; writes evaluation.json."""
+    batch = source.held_out(MEASURED)
+
+    def features(x: Tensor) -> Tensor:
+        return torch.cat([pooled_features(part, squeezenet) for part in x.split(4)])
+
+    real, size = features(batch.picture), min(50, len(batch.picture) // 2)
+    table: dict[str, Any] = {**about, "pictures": len(batch.picture), "subset_size": size}
+    for name, network in networks.items():
+        made = samples(network, batch, kind, 2)
+        other = samples(network, batch, kind, 1000)
+        found = kid(features(made), real, subset_size=size)
+        distances = [unlike(squeezenet(x[None]), squeezenet(y[None])) for x, y in zip(made, batch.picture, strict=True)]
+        table[name] = {"kid": found.value, "kid_error": found.error, "l1": float((made - batch.picture).abs().mean()),
+                       "perceptual": float(torch.stack(distances).mean()),
+                       "samples_differ_l1": float((made - other).abs().mean()),
+                       "colourfulness": float(chroma(made).abs().mean() / chroma(batch.picture).abs().mean()),
+                       "luminance_l1": float((luminance(made) - luminance(batch.picture)).abs().mean())}
+    (run / "evaluation.json").write_text(json.dumps(table, indent=2) + "\n")
+    logger.info("%s", json.dumps(table, indent=2))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--name", choices=sorted(RECIPES), required=True)
+    parser.add_argument("--world", type=Path, default=Path("runs/world-128"), help="for pix2pix-portraits")
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=150.0)
+    parser.add_argument("--losses", choices=("all", "l1"), default="all", help="l1: the baseline that is measured beside")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--evaluate", action="store_true", help="measure what RUN has saved, train nothing")
+    parser.add_argument("--baseline", type=Path, help="run of the L1 baseline, for --evaluate")
+    parser.add_argument("--ship", action="store_true", help="ship what RUN has saved, train nothing")
+    args = parser.parse_args()
+    start(args.run, args.threads)
+    recipe = RECIPES[args.name]
+    kind = recipe.kind
+
+    source: Source = {"labels": lambda: Facades(args.data), "portrait": lambda: Portraits(args.world),
+                      "luminance": lambda: Colour(args.data)}[kind]()
+    config = {**recipe.config, "moods": source.moods, "side": source.side}
+    torch.manual_seed(args.seed)
+    network = Pix2PixGenerator(**config)
+    judges = Judges(recipe.inputs)
+    judges.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
+    average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(
+        theirs, 1 - min(AVERAGE, (1 + int(count)) / (10 + int(count)))))
+    of_network = torch.optim.Adam(network.parameters(), RATE, (0.5, 0.99))
+    of_judges = torch.optim.Adam(judges.parameters(), JUDGE_RATE, (0.5, 0.99))
+    parts = {"network": network, "judges": judges, "average": average, "of_network": of_network, "of_judges": of_judges}
+    step, worked, side = 0, 0.0, SIZES[0][1]
+    if state := load_state(args.run):
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        step, worked, side = state["step"], state["worked"], state["side"]
+        logger.info("from step %d, %.1f minutes", step, worked / 60)
+    about = {"recipe": "gm_core.recipes.pix2pix", "name": args.name, "losses": args.losses, "seed": args.seed, "batch": BATCH,
+             "data": recipe.data}
+    if isinstance(source, Colour) and (args.ship or args.evaluate):
+        source.teach_choice(average.module.eval(), len(source.tints))
+    if args.ship:
+        ship(args.name, average.module, "pix2pix_generator:Pix2PixGenerator", config,
+             {**about, "steps": step, "minutes": round(worked / 60)})
+        return
+    squeezenet = load_squeezenet(args.data)
+    squeezenet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - its poolings are slow otherwise
+    if args.evaluate:
+        networks: dict[str, nn.Module] = {args.name: average.module.eval()}
+        if args.baseline and (state := load_state(args.baseline)):
+            baseline = AveragedModel(Pix2PixGenerator(**config))
+            baseline.load_state_dict(state["average"])
+            networks["l1 alone"] = baseline.module.eval()
+            about["baseline_steps"] = state["step"]
+        evaluate(networks, squeezenet, source, kind, args.run, {**about, "steps": step, "minutes": round(worked / 60)})
+        return
+
+    logger.info("generator %.2f M, discriminators %.2f M weights",
+                *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (network, judges)))
+    random = np.random.default_rng((args.seed, step))
+    torch.manual_seed(args.seed + step)
+    kept: list[dict[str, float]] = []
+    clock, reported, saved, processed = worked_seconds(), time.perf_counter(), time.perf_counter(), time.process_time()
+    while worked < args.minutes * 60:
+        share = worked / (args.minutes * 60)
+        # Crops do not go back when more minutes are given.
+        side = max(side, next(size for since, size in reversed(SIZES) if share >= since))
+        for optimizer, rate in ((of_network, RATE), (of_judges, JUDGE_RATE)):
+            for group in optimizer.param_groups:
+                group["lr"] = rate * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 100)
+        batch = source.draw(random, side)
+        answer, made = painted(network, batch, kind)
+        wanted = chroma(batch.picture) if kind == "luminance" else batch.picture * 2 - 1
+        l1 = (answer - wanted).abs()
+        if kind == "luminance":  # most of a photograph is nearly grey, and what is not would count for little
+            l1 = l1 * (1 + COLOURS * wanted.abs().sum(1, keepdim=True))
+        l1 = l1.mean()
+        loss, told = recipe.l1 * l1, {"l1": l1}
+        of_real: dict[str, Tensor] = {}
+        of_made: dict[str, Tensor] = {}
+        if args.losses == "all":
+            # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
+            top, left = random.integers(0, 8, 2)
+            with torch.no_grad():
+                of_real = squeezenet(batch.picture[..., top:, left:], ("conv1", *TAPS))
+            of_made = squeezenet(made[..., top:, left:], ("conv1", *TAPS))
+            perceptual = unlike(of_made, of_real)
+            loss, told = loss + PERCEPTUAL * perceptual, {**told, "perceptual": perceptual}
+            if share >= ADVERSARIAL_FROM:
+                judges.requires_grad_(False)
+                answers, of_features, seen = judges(batch.drawing, made, of_made)
+                with torch.no_grad():
+                    truth = judges(batch.drawing, batch.picture, of_real)[2]
+                matching = torch.stack([(ours - theirs).abs().mean() / theirs.abs().mean().clamp_min(1e-6)
+                                        for ours, theirs in zip(seen, truth, strict=True)]).mean()
+                adversarial = WHOLE * least_squares(answers, True) + FEATURES * least_squares(of_features, True)
+                judges.requires_grad_(True)
+                loss = loss + adversarial + MATCHING * matching
+                told |= {"adversarial": adversarial, "matching": matching}
+        of_network.zero_grad(set_to_none=True)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 2.0)
+        of_network.step()
+        average.update_parameters(network)
+        if "adversarial" in told:
+            d_loss = torch.zeros(())
+            for picture, features, real in ((batch.picture, of_real, True), (made.detach(), of_made, False)):
+                answers, of_features, _ = judges(batch.drawing, picture, {tap: x.detach() for tap, x in features.items()})
+                d_loss = d_loss + WHOLE * least_squares(answers, real) + FEATURES * least_squares(of_features, real)
+            of_judges.zero_grad(set_to_none=True)
+            d_loss.backward()
+            of_judges.step()
+            told["d"] = d_loss
+        kept.append({name: float(value.detach()) for name, value in told.items()})
+        step += 1
+        now = time.perf_counter()
+        worked, clock = worked + worked_seconds() - clock, worked_seconds()
+        over = worked >= args.minutes * 60
+        if now - reported > 60 or over:
+            logger.info("%.1f min  step %d  side %d  %s  %.2f s a step, %.2f of processor time",
+                        worked / 60, step, side, "  ".join(
+                f"{name} {np.mean([row[name] for row in kept if name in row]):.4f}" for name in kept[-1]),
+                (now - reported) / len(kept), (time.process_time() - processed) / len(kept))
+            kept, reported, processed = [], now, time.process_time()
+        if now - saved > 300 or over:
+            save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, worked=worked,
+                       side=side)
+            if isinstance(source, Colour):
+                source.teach_choice(average.module.eval(), 600)
+            write_sheet(average.module.eval(), source, kind, args.run / f"sheet-{round(worked / 60):03d}.webp")
+            saved, reported, processed = time.perf_counter(), time.perf_counter(), time.process_time()
+        clock = worked_seconds()
+
+
+if __name__ == "__main__":
+    main()

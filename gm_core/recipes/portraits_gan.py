@@ -1,0 +1,252 @@
+"""portraits-gan: portraits from pure noise, taught by the portrait world; and its discriminator.
+
+    python -m gm_core.datasets.portraits --write runs/world-128 --count 16000
+    python -m gm_core.recipes.portraits_gan --world runs/world-128 --data DATA --run runs/portraits-gan --minutes 300
+
+The world gives what photographs never do: for every record of attributes the very portrait. So the generator, given
+the attributes, is first led to the blurred mean of such portraits by a plain L1 loss at several scales, which is six times
+faster than the game and takes a quarter of the time; then the adversarial game (non-saturating, Goodfellow et al. 2014;
+R1, Mescheder et al. 2018, arXiv:1801.04406) makes it sharp, while the paired losses lose their say. A second discriminator
+looks through the SqueezeNet in DATA/weights, which knows from the first step on what an eye and a lock of hair are (Sauer
+et al. 2021, "Projected GANs", arXiv:2111.01007). Minutes are of work, not of the clock's: run the same command again to go
+on after an interruption. Snapshots are shipped when a share of the minutes has passed; `--ship` ships the present state as
+the last one.
+"""
+
+import argparse
+import copy
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gm_core.datasets.portraits import reduced
+from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
+from gm_core.models.portrait_gan import Discriminator, Generator
+from gm_core.models.squeezenet import load_squeezenet
+from gm_core.models.wavelets import to_bands
+from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.pix2pix import unlike
+
+logger = logging.getLogger("recipe.portraits_gan")
+
+CHANNELS = (256, 192, 96, 48)  # 64 px
+WARM_BATCH, BATCH = 16, 8
+WARM = 0.25  # share of the minutes without a discriminator
+WARM_RATE, RATE, LAST_RATE = 3e-3, 2e-3, 5e-4
+PAIRED, PAIRED_LAST = 2.0, 0.2  # weight of the L1 loss on reduced pictures when the game begins, and at the end
+PERCEPTUAL, PERCEPTUAL_LAST = 4.0, 0.5
+FEATURES, FEATURES_RATE = 1.0, 5e-4  # of the discriminator that looks through SqueezeNet
+LARGER = 1.5  # SqueezeNet sees the portraits enlarged: it was made for larger ones
+R1, R1_EVERY = 0.3, 16
+HALF_LIFE = 8000  # pictures; of the moving average that ships
+SNAPSHOTS = {"portraits-gan-early": 0.15, "portraits-gan-middle": 0.4}
+
+
+class World:
+    """Pictures and attributes that `python -m gm_core.datasets.portraits --write` has put into a folder."""
+
+    def __init__(self, folder: Path, side: int) -> None:
+        """side: of the pictures wanted; a divisor of that of the pictures there are."""
+        self.attributes = torch.from_numpy(np.load(folder / "attributes.npy"))
+        done = int(self.attributes.abs().sum(1).ne(0).sum())  # a folder that is still being written ends in zeros
+        self.attributes = self.attributes[:done]
+        pictures = np.load(folder / "pictures.npy", mmap_mode="r")
+        self.pictures = np.empty((done, side, side, 3), np.uint8)
+        for i in range(0, done, 64):
+            self.pictures[i : i + 64] = reduced(pictures[i : i + 64][: done - i], side)
+
+    def choose(self, random: np.random.Generator, count: int) -> np.ndarray:
+        """(count,) numbers of portraits."""
+        return random.integers(len(self.pictures), size=count)
+
+    def portraits(self, chosen: np.ndarray) -> tuple[Tensor, Tensor]:
+        """Portraits (N, 3, S, S) in -1..1 and their attributes (N, A)."""
+        pictures = torch.from_numpy(self.pictures[chosen]).permute(0, 3, 1, 2).float() / 127.5 - 1
+        return pictures, self.attributes[chosen]
+
+
+def pooled_l1(fake: Tensor, real: Tensor, scales: tuple[int, ...]) -> Tensor:
+    """Mean over the scales of the L1 distance of the pictures reduced by them."""
+    return torch.stack([F.l1_loss(F.avg_pool2d(fake, scale), F.avg_pool2d(real, scale)) for scale in scales]).mean()
+
+
+def moved(random: np.random.Generator, *batches: Tensor, by: int = 4) -> list[Tensor]:
+    """Each picture shifted by up to `by` pixels, edges repeated: what the discriminator cannot learn by heart."""
+    side = batches[0].shape[-1]
+    found = []
+    for batch in batches:
+        padded = F.pad(batch, (by, by, by, by), mode="replicate")
+        places = random.integers(0, 2 * by + 1, size=(len(batch), 2))
+        found.append(torch.stack([picture[:, top : top + side, left : left + side]
+                                  for picture, (top, left) in zip(padded, places, strict=True)]))
+    return found
+
+
+@torch.no_grad()
+def find_directions(generator: Generator, attributes: Tensor, seed: int = 0) -> None:
+    """Fills `directions` and `mean_style` from portraits of these attributes (N, A) and random latents."""
+    z = torch.randn(len(attributes), generator.latent, generator=torch.Generator().manual_seed(seed))
+    w = generator.styles(z, attributes)
+    generator.mean_style.copy_(w.mean(0))
+    centred = attributes - attributes.mean(0)
+    # Ridge: one-hot columns add up to a constant, so plain least squares has no single answer.
+    gram = centred.T @ centred / len(centred) + 1e-3 * torch.eye(centred.shape[1])
+    generator.directions.copy_(torch.linalg.solve(gram, centred.T @ (w - w.mean(0)) / len(centred)))
+
+
+def ship_generator(name: str, average: Generator, world: World, about: dict[str, object]) -> None:
+    find_directions(average, world.attributes)
+    config = {"attributes": average.attributes, "channels": list(CHANNELS)}
+    ship(name, average, "portrait_gan:Generator", config, about)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", type=Path, default=Path("runs/world-128"))
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--run", type=Path, default=Path("runs/portraits-gan"))
+    parser.add_argument("--minutes", type=float, default=300.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--ship", action="store_true", help="ship what RUN has saved, and end")
+    args = parser.parse_args()
+    start(args.run, args.threads)
+
+    torch.manual_seed(args.seed)
+    side = 4 * 2 ** len(CHANNELS)
+    world = World(args.world, side)
+    number = world.attributes.shape[1]
+    generator, discriminator = Generator(number, channels=CHANNELS), Discriminator(number, CHANNELS[::-1])
+    seer = FeatureDiscriminator()
+    squeezenet = load_squeezenet(args.data)
+    for network in (generator, discriminator, seer, squeezenet):
+        network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
+    average = copy.deepcopy(generator).requires_grad_(False)
+    of_warm = torch.optim.Adam(generator.parameters(), WARM_RATE, (0.9, 0.99))
+    of_generator = torch.optim.Adam(generator.parameters(), RATE, (0.0, 0.99))
+    of_discriminator = torch.optim.Adam(discriminator.parameters(), RATE, (0.0, 0.99))
+    of_seer = torch.optim.Adam(seer.parameters(), FEATURES_RATE, (0.0, 0.99))
+    parts: dict[str, nn.Module | torch.optim.Optimizer] = {
+        "generator": generator, "discriminator": discriminator, "average": average, "of_warm": of_warm,
+        "of_generator": of_generator, "of_discriminator": of_discriminator, "seer": seer, "of_seer": of_seer}
+    step, shown, worked, shipped = 0, 0, 0.0, []
+    if state := load_state(args.run):
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
+        step, shown, worked, shipped = state["step"], state["seen"], state["worked"], state["shipped"]
+        logger.info("going on from step %d, %.0f minutes", step, worked / 60)
+    logger.info("%d portraits of %d px, %d attributes; G %.2f M, D %.2f M weights", len(world.pictures), side, number,
+                *(sum(p.numel() for p in network.parameters()) / 1e6 for network in (generator, discriminator)))
+
+    def about() -> dict[str, object]:
+        return {"recipe": "gm_core.recipes.portraits_gan", "minutes": round(worked / 60), "steps": step, "pictures": shown,
+                "seed": args.seed, "data": f"{len(world.pictures)} portraits of gm_core.datasets.portraits"}
+
+    def ship_both() -> None:
+        ship_generator("portraits-gan", average, world, about())
+        ship("portraits-gan-judge", discriminator, "portrait_gan:Discriminator",
+             {"attributes": number, "channels": list(CHANNELS[::-1])}, about())
+
+    if args.ship:
+        ship_both()
+        return
+
+    def seen(pictures: Tensor, top: int, left: int) -> dict[str, Tensor]:
+        """SqueezeNet's activations. Its strides favour some pixels; another corner every time leaves no grid behind."""
+        larger = F.interpolate(pictures / 2 + 0.5, scale_factor=LARGER, mode="bilinear")
+        return squeezenet(larger[..., top:, left:], ("conv1", *TAPS))
+
+    random = np.random.default_rng((args.seed, step))
+    fixed = torch.randn(32, generator.latent, generator=torch.Generator().manual_seed(5))
+    fixed_attributes = world.attributes[:32]
+    losses: dict[str, list[float]] = {}
+    clock, reported, saved = worked_seconds(), time.perf_counter(), time.perf_counter()
+    while worked < args.minutes * 60:
+        share = worked / (args.minutes * 60)
+        batch = WARM_BATCH if share < WARM else BATCH
+        real, attributes = world.portraits(world.choose(random, batch))
+        fake = generator(torch.randn(batch, generator.latent), attributes)
+        if share < WARM:
+            rate = WARM_RATE * min(1.0, (step + 1) / 100)
+            for group in of_warm.param_groups:
+                group["lr"] = rate
+            paired = pooled_l1(fake, real, (1, 2, 4, 8)) * 4 + 0.5 * F.l1_loss(to_bands(fake)[:, 3:], to_bands(real)[:, 3:])
+            of_warm.zero_grad(set_to_none=True)
+            paired.backward()
+            of_warm.step()
+            losses.setdefault("L1", []).append(F.l1_loss(fake.detach(), real).item())
+        else:
+            played = (share - WARM) / (1 - WARM)
+            rate = RATE if played < 0.67 else LAST_RATE + (RATE - LAST_RATE) * (1 - played) / 0.33
+            for optimizer, peak in ((of_generator, RATE), (of_discriminator, RATE), (of_seer, FEATURES_RATE)):
+                for group in optimizer.param_groups:
+                    group["lr"] = rate / RATE * peak
+            seen_real, seen_fake = moved(random, real, fake)
+            logits = discriminator(torch.cat([seen_real, seen_fake.detach()]), torch.cat([attributes, attributes]))
+            d_loss = F.softplus(-logits[:BATCH]).mean() + F.softplus(logits[BATCH:]).mean()
+            if step % R1_EVERY == 0:
+                pictures = seen_real.detach().requires_grad_()
+                (slope,) = torch.autograd.grad(discriminator(pictures, attributes).sum(), pictures, create_graph=True)
+                d_loss = d_loss + slope.square().sum((1, 2, 3)).mean() * (R1 / 2 * R1_EVERY)
+            of_discriminator.zero_grad(set_to_none=True)
+            d_loss.backward()
+            of_discriminator.step()
+            top, left = random.integers(0, 8, 2)
+            with torch.no_grad():
+                of_real = seen(real, top, left)
+            of_fake = seen(fake, top, left)
+            perceptual = unlike(of_fake, of_real)
+            s_loss = least_squares(seer(of_real), True) + least_squares(seer({tap: x.detach() for tap, x in of_fake.items()}),
+                                                                        False)
+            of_seer.zero_grad(set_to_none=True)
+            s_loss.backward()
+            of_seer.step()
+            for judge in (discriminator, seer):
+                judge.requires_grad_(False)
+            g_loss = F.softplus(-discriminator(seen_fake, attributes)).mean()
+            f_loss = least_squares(seer(of_fake), True)
+            for judge in (discriminator, seer):
+                judge.requires_grad_(True)
+            paired = pooled_l1(fake, real, (2, 4, 8))
+            of_generator.zero_grad(set_to_none=True)
+            (g_loss + FEATURES * f_loss + (PAIRED + (PAIRED_LAST - PAIRED) * played) * paired
+             + (PERCEPTUAL + (PERCEPTUAL_LAST - PERCEPTUAL) * played) * perceptual).backward()
+            of_generator.step()
+            for name, value in (("D", d_loss), ("G", g_loss), ("S", s_loss), ("F", f_loss), ("L1", paired),
+                                ("perceptual", perceptual)):
+                losses.setdefault(name, []).append(value.item())
+        step += 1
+        shown += batch
+        with torch.no_grad():
+            keep = min(0.5 ** (batch / HALF_LIFE), (1 + step) / (10 + step))
+            for ours, theirs in zip(average.parameters(), generator.parameters(), strict=True):
+                ours.lerp_(theirs, 1 - keep)
+        now = time.perf_counter()
+        worked, clock = worked + worked_seconds() - clock, worked_seconds()
+        due = [name for name, at in SNAPSHOTS.items() if at <= worked / (args.minutes * 60) and name not in shipped]
+        if now - reported > 120 or due or worked >= args.minutes * 60:
+            words = "  ".join(f"{name} {np.mean(values):.3f}" for name, values in losses.items())
+            logger.info("%.1f min  step %d  %d pictures  %.1f a second  %s", worked / 60, step, shown,
+                        len(next(iter(losses.values()))) * batch / (now - reported), words)
+            losses, reported = {}, now
+        if now - saved > 300 or due or worked >= args.minutes * 60:
+            for name in due:
+                ship_generator(name, average, world, about())
+                shipped.append(name)
+            with torch.no_grad():
+                found = average(fixed, fixed_attributes) / 2 + 0.5
+            sheet([list(found[row * 8 : row * 8 + 8]) for row in range(4)], args.run / f"sheet-{round(worked / 60):03d}.png")
+            save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, seen=shown,
+                       worked=worked, shipped=shipped)
+            saved = time.perf_counter()
+        clock = worked_seconds()
+    ship_both()
+
+
+if __name__ == "__main__":
+    main()

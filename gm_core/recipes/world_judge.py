@@ -1,0 +1,228 @@
+"""How faithful world-128 is to its captions, measured by a classifier of attributes that is trained on the world.
+
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --minutes 30
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --evaluate
+
+The classifier sees a picture and says the value of every attribute. It also learns from pictures of the combinations that
+the text-to-image network never sees: a yardstick must not share the blind spots of what it measures. Slight blur and noise
+in its lessons let it read pictures that a network made. It is not shipped.
+
+`--evaluate` measures the classifier itself on held-out pictures of the world; then the pipeline's pictures for 500 captions
+of seen combinations and 500 of held-out ones draw an answer for each attribute that the caption names. Minutes are of work,
+not of the clock's: the same command goes on after an interruption.
+"""
+
+import argparse
+import json
+import logging
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from gm_core.datasets import world
+from gm_core.models.text_to_image import build
+from gm_core.recipes.common import CHECKPOINTS, load_state, save_state, sheet, start, worked_seconds
+from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
+from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
+
+logger = logging.getLogger("recipe.world_judge")
+
+WIDTHS = (32, 64, 128, 192, 256)  # at 64, 32, 16, 8, 4 px
+BATCH = 32
+RATE = 2e-3
+COMPOSED = 1500  # pictures of held-out combinations to learn from
+TEST_FROM = world.HELD_OUT + 100_000  # seeds of records that are only tested with
+
+SLOTS = {name: slice(begin, begin + len(values)) for (name, values), begin in zip(
+    world.ATTRIBUTES.items(), np.cumsum([0, *(len(values) for values in world.ATTRIBUTES.values())]), strict=False)}
+"""Where each attribute's values are among the classifier's answers."""
+
+
+class Judge(nn.Module):
+    """Picture -> a logit for every value of every attribute, all side by side as in SLOTS."""
+
+    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        inputs = 3
+        for width in widths:
+            layers += [nn.Conv2d(inputs, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU(),
+                       nn.Conv2d(width, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU()]
+            inputs = width
+        self.features = nn.Sequential(*layers)
+        self.answer = nn.Linear(inputs * 16, sum(len(values) for values in world.ATTRIBUTES.values()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, values)."""
+        return self.answer(F.dropout(self.features(x).flatten(1), 0.2, self.training))
+
+    def said(self, x: Tensor) -> list[dict[str, str]]:
+        """For each picture the likeliest value of every attribute."""
+        answers = self(x)
+        best = {name: answers[:, slot].argmax(1).tolist() for name, slot in SLOTS.items()}
+        return [{name: world.ATTRIBUTES[name][best[name][i]] for name in SLOTS} for i in range(len(x))]
+
+
+def targets(named: Sequence[dict[str, str]]) -> Tensor:
+    """(N, attributes): the number of each value, -1 where the family has no such attribute."""
+    found = torch.full((len(named), len(SLOTS)), -1)
+    for i, of_one in enumerate(named):
+        for k, (name, values) in enumerate(world.ATTRIBUTES.items()):
+            if name in of_one:
+                found[i, k] = values.index(of_one[name])
+    return found
+
+
+def loss_of(answers: Tensor, wanted: Tensor) -> Tensor:
+    """Mean cross entropy over the attributes that the pictures have."""
+    parts = [F.cross_entropy(answers[:, slot], wanted[:, k], ignore_index=-1, reduction="sum")
+             for k, slot in enumerate(SLOTS.values())]
+    return torch.stack(parts).sum() / (wanted >= 0).sum().clamp_min(1)
+
+
+def softened(x: Tensor, random: np.random.Generator) -> Tensor:
+    """Shifted a little; half of the batches also blurred, and noisy."""
+    top, left = random.integers(0, 9, 2)
+    x = F.pad(x, (4, 4, 4, 4), mode="replicate")[..., top : top + 128, left : left + 128]
+    if random.random() < 0.5:
+        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1).lerp(x, float(random.uniform(0, 1)))
+        x = x + float(random.uniform(0, 0.06)) * torch.randn_like(x)
+    return x
+
+
+def named_of(folder: Path, done: int) -> list[dict[str, str]]:
+    """The attributes of the first `done` records of a written world."""
+    found = []
+    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
+        for line, _ in zip(lines, range(done), strict=False):
+            record = json.loads(line)
+            found.append(record["named"] if "named" in record else world.named(world.from_dict("portraits", record)))
+    return found
+
+
+def composed(run: Path, count: int) -> tuple[np.ndarray, list[dict[str, str]]]:
+    """Pictures (N, 128, 128, 3) uint8 of held-out combinations, and their attributes; drawn once, kept in the run's folder."""
+    records = [world.sample_held_out(world.HELD_OUT + i) for i in range(count)]
+    path = run / f"composed-{count}.npy"
+    if not path.exists():
+        parts = []
+        for i in range(0, count, 50):
+            parts.append(world.render(records[i : i + 50]).pictures)
+            logger.info("%d of %d held-out combinations drawn", i + len(parts[-1]), count)
+        np.save(path, np.concatenate(parts))
+    return np.load(path), [world.named(record) for record in records]
+
+
+def shares(said: Sequence[dict[str, str]], told: Sequence[dict[str, str]]) -> dict[str, Any]:
+    """How many of the attributes in `told` were said right: all together, of each family, of each attribute."""
+    right: dict[str, list[bool]] = {}
+    for answer, asked in zip(said, told, strict=True):
+        for name, value in asked.items():
+            for key in ("all", f"of {asked['kind']}s", name):
+                right.setdefault(key, []).append(answer[name] == value)
+    return {key: {"right": round(float(np.mean(values)), 4), "of": len(values)} for key, values in right.items()}
+
+
+@torch.inference_mode()
+def evaluate(judge: Judge, worlds: Sequence[WorldFolder], folders: Sequence[Path], pipeline: Path, count: int,
+             run: Path) -> dict[str, Any]:
+    """The figures of the module's docstring; writes evaluation.json, and a sheet of what was drawn."""
+    judge.eval()
+
+    def answers(pictures: Tensor) -> list[dict[str, str]]:
+        """pictures: (N, 3, 128, 128) in 0..1."""
+        return [one for batch in pictures.split(64) for one in judge.said(batch * 2 - 1)]
+
+    found: dict[str, Any] = {"count": count, "steps": STEPS, "guidance": GUIDANCE}
+    real, of_real = [], []
+    for folder, written in zip(folders, worlds, strict=True):
+        named = named_of(folder, written.done)
+        chosen = written.held_out[:count]
+        real.append(to_batch(written.read(chosen)) / 2 + 0.5)
+        of_real += [named[number] for number in chosen]
+    found["judge on real pictures"] = shares(answers(torch.cat(real)), of_real)
+    network = build(pipeline)
+    drawing = network.pipeline()
+    for kind in ("seen", "held out"):
+        seeds = range(TEST_FROM, TEST_FROM + count)
+        records = [world.sample(seed) if kind == "seen" else world.sample_held_out(seed) for seed in seeds]
+        captions = [world.captioned(record, 0) for record in records]
+        pictures = sampled(drawing, [text for text, _ in captions], 0)
+        said, told = answers(pictures), [told for _, told in captions]
+        found[f"{kind} combinations"] = shares(said, told)
+        logger.info("%s: %s", kind, found[f"{kind} combinations"]["all"])
+        sheet([list(pictures[i : i + 8]) for i in range(0, min(32, count), 8)], run / f"{kind.replace(' ', '-')}.webp")
+    (run / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--world", type=Path, nargs="+", default=[Path("runs/world-128")])
+    parser.add_argument("--run", type=Path, default=Path("runs/world-judge"))
+    parser.add_argument("--minutes", type=float, default=30.0)
+    parser.add_argument("--pipeline", type=Path, default=CHECKPOINTS / NAME, help="folder of the pipeline to measure")
+    parser.add_argument("--count", type=int, default=500, help="captions of each kind")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--evaluate", action="store_true", help="measure, train nothing")
+    args = parser.parse_args()
+    start(args.run, args.threads)
+
+    torch.manual_seed(args.seed)
+    judge = Judge(WIDTHS)
+    judge.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
+    optimizer = torch.optim.AdamW(judge.parameters(), RATE, weight_decay=0.02)
+    step, worked = 0, 0.0
+    if state := load_state(args.run):
+        judge.load_state_dict(state["judge"])
+        optimizer.load_state_dict(state["optimizer"])
+        step, worked = state["step"], state["worked"]
+        logger.info("going on from step %d, %.1f minutes", step, worked / 60)
+    worlds = [WorldFolder(folder) for folder in args.world]
+    if args.evaluate:
+        evaluate(judge, worlds, args.world, args.pipeline, args.count, args.run)
+        return
+
+    wanted = [targets(named_of(folder, written.done)) for folder, written in zip(args.world, worlds, strict=True)]
+    unusual, of_unusual = composed(args.run, COMPOSED)
+    wanted.append(targets(of_unusual))
+    train = [(of, number) for of, written in enumerate(worlds) for number in written.train]
+    train += [(len(worlds), number) for number in range(len(unusual))]
+    random = np.random.default_rng((args.seed, step))
+    torch.manual_seed(args.seed + step)
+    losses: list[float] = []
+    reported = saved = time.perf_counter()
+    clock = worked_seconds()
+    judge.train()
+    while worked < args.minutes * 60:
+        share = worked / (args.minutes * 60)
+        for group in optimizer.param_groups:
+            group["lr"] = RATE * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 100)
+        chosen = [train[i] for i in random.integers(len(train), size=BATCH)]
+        pictures = np.stack([unusual[number] if of == len(worlds) else worlds[of].read([number])[0] for of, number in chosen])
+        loss = loss_of(judge(softened(to_batch(pictures), random)), torch.stack([wanted[of][number] for of, number in chosen]))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        step += 1
+        worked += worked_seconds() - clock
+        over = worked >= args.minutes * 60
+        if time.perf_counter() - reported > 60 or over:
+            logger.info("%.1f min  step %d  loss %.4f", worked / 60, step, np.mean(losses))
+            losses, reported = [], time.perf_counter()
+        if time.perf_counter() - saved > 300 or over:
+            save_state(args.run, judge=judge.state_dict(), optimizer=optimizer.state_dict(), step=step, worked=worked)
+            saved = time.perf_counter()
+        clock = worked_seconds()
+
+
+if __name__ == "__main__":
+    main()

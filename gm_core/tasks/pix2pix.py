@@ -1,0 +1,208 @@
+"""pix2pix: a drawing into a picture (Isola et al. 2017, arXiv:1611.07004): facades, portraits, colour for photographs."""
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from PIL import Image
+from torch import Tensor, nn
+
+from gm_core.checkpoints import find
+from gm_core.datasets import facades
+from gm_core.errors import BadInput, whole
+from gm_core.images import fit, to_image, to_tensor
+from gm_core.load import load
+from gm_core.models.dropout import drawn_from
+from gm_core.models.pix2pix_generator import Pix2PixGenerator, coloured, luminance, spread
+from gm_core.report import Report, silent
+
+MIN_SIDE, MAX_SIDE = 64, 1024
+MAX_COLOURED_SIDE = 4096
+GLANCE = 128
+"""Side at which a photograph is looked at to choose its mood, as in training."""
+COLOUR_SIDE = 512
+"""Longest side at which chroma is found; it is enlarged then, the luminance stays the photograph's own, pixel for pixel."""
+NEAR = 40.0
+"""A colour this near a label's, of 442, is that label: coding and scaling shift colours a little."""
+MOST_STRANGE = 0.15
+"""Share of pixels without a label's colour from which a picture is no label map."""
+LIKELY = 8
+"""So many moods of a photograph, the likeliest first, do seeds choose among."""
+LINE = (0, 0, 0)
+"""Colour of a drawn line on a portrait's map."""
+MOST_SEED = 2**31 - 1
+
+Palette = list[tuple[str, tuple[int, int, int]]]
+
+
+def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: int | None = 0,
+            report: Report = silent) -> Image.Image:
+    """The drawing as a picture.
+
+    image: RGB; a label map in the colours of `palette(checkpoint)`, 64 to 1024 px a side, or for a checkpoint that colours
+    a photograph of up to 4096 px, whose luminance the result keeps. checkpoint: one of task "pix2pix". seed: of the
+    dropout, of the colours of wall and sky or of a photograph's mood, and for portraits of the person, 0 to 2**31 - 1; None:
+    seed 0 without dropout.
+    Returns RGB of the same size.
+
+    Raises BadInput for anything out of these limits and for a picture that is no label map, and what `load` raises.
+    """
+    if find(checkpoint).task != "pix2pix":
+        raise BadInput(f"'{checkpoint}' does not turn drawings into pictures.")
+    if seed is not None and not 0 <= whole("The seed", seed) <= MOST_SEED:
+        raise BadInput(f"The seed must be 0 to {MOST_SEED}, not {seed}.")
+    kind = kind_of(checkpoint)
+    check_size(image, kind)
+    # Read before the network is loaded: a picture that is no label map should not cost a download.
+    drawing, numbers = _drawing(image, checkpoint, kind, seed or 0)
+    network = load(checkpoint, report=report)
+    report(0.3, "Colouring" if drawing is None else "Painting")
+    with torch.inference_mode(), drawn_from(seed):
+        if drawing is None:
+            return _coloured(network, image, seed or 0)
+        if moods := getattr(network, "moods", None):  # of walls and skies; the first one for seed 0
+            numbers = (torch.tensor([moods[(seed or 0) % len(moods)]]),)
+        made = to_image(_answer(network, drawing, *numbers) / 2 + 0.5)
+        return made if made.size == image.size else made.resize(image.size, Image.Resampling.BICUBIC)
+
+
+# --- what a checkpoint takes ------------------------------------------------------------------------------------------
+
+
+def kind_of(checkpoint: str) -> str:
+    """What goes in: "labels", "portrait", "luminance", or "picture" for files in the field's layout."""
+    return str(_config(checkpoint).get("kind", "picture"))
+
+
+def _config(checkpoint: str) -> dict[str, Any]:
+    record = find(checkpoint)
+    return record.shipped_config()["config"] if record.shipped else dict(record.config)
+
+
+def palette(checkpoint: str) -> Palette:
+    """Names and colours to draw with; empty for a checkpoint that takes photographs."""
+    from gm_core.datasets import portraits  # a renderer, which most callers can do without
+
+    kind = kind_of(checkpoint)
+    if kind == "labels":
+        return list(zip(facades.LABELS, facades.LABEL_COLOURS, strict=True))
+    if kind == "portrait":
+        return [*zip(portraits.LABELS, portraits.LABEL_COLOURS, strict=True), ("line", LINE)]
+    return []
+
+
+def check_size(image: Image.Image, kind: str) -> None:
+    """Raises BadInput for a side below 64 px or above what a picture of that kind may have."""
+    most = MAX_COLOURED_SIDE if kind == "luminance" else MAX_SIDE
+    if max(image.size) > most:
+        raise BadInput(f"This picture has {image.width} x {image.height} pixels; up to {most} a side are taken here. Please "
+                       "make it smaller.")
+    if min(image.size) < MIN_SIDE:
+        raise BadInput(f"This picture has {image.width} x {image.height} pixels; at least {MIN_SIDE} a side are needed.")
+
+
+def read_labels(image: Image.Image, colours: Palette) -> tuple[np.ndarray, np.ndarray]:
+    """A label map as (labels (H, W) uint8, lines (H, W) bool). A colour that is nearly a label's becomes that label.
+
+    Pixels of other colours take the nearest label, as seams of coded maps do, unless there are too many of them: then it is
+    no label map, and BadInput says so. Lines are what has the colour of "line"; below them is the label beside them.
+    """
+    place, distance = facades.nearest(np.asarray(image.convert("RGB")), tuple(colour for _, colour in colours))
+    strange = float((distance > NEAR).mean())
+    if strange > MOST_STRANGE:
+        raise BadInput(f"This picture is no label map: {100 * strange:.0f} % of its pixels have none of the {len(colours)} "
+                       f"colours of the palette, and up to {100 * MOST_STRANGE:.0f} % may. Draw one here, begin with a "
+                       "template, or choose a checkpoint that takes photographs.")
+    names = [name for name, _ in colours]
+    lines = place == names.index("line") if "line" in names else np.zeros(place.shape, bool)
+    if lines.any():
+        place = place.copy()
+        place[lines] = 0 if lines.all() else _beside(place, lines)[lines]
+    return place, lines
+
+
+def _beside(labels: np.ndarray, lines: np.ndarray) -> np.ndarray:
+    """For every pixel the label of the nearest one that is not on a line."""
+    from scipy.ndimage import distance_transform_edt
+
+    rows, columns = distance_transform_edt(lines, return_distances=False, return_indices=True)  # pyright: ignore
+    return labels[rows, columns]
+
+
+# --- through the network ----------------------------------------------------------------------------------------------
+
+
+def _drawing(image: Image.Image, checkpoint: str, kind: str, seed: int) -> tuple[Tensor | None, tuple[Tensor, ...]]:
+    """What the network is given: (1, inputs, H, W), and attributes (1, A) where it takes some. None for luminance."""
+    if kind == "luminance":
+        return None, ()
+    if kind not in ("labels", "portrait"):
+        return to_tensor(image) * 2 - 1, ()
+    labels, lines = read_labels(image, palette(checkpoint))
+    if kind == "labels":
+        return _one_hot(labels, len(facades.LABELS)), ()
+    drawing, person = _portrait(*_reduced(labels, lines, int(_config(checkpoint).get("side", 0))), seed)
+    return drawing, (person,)
+
+
+def _reduced(labels: np.ndarray, lines: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and lines (H, W) of a drawing whose longest side is to be `side`; 0: as they are. A line stays a line."""
+    longest = max(labels.shape)
+    if side in (0, longest):
+        return labels, lines
+    size = [max(MIN_SIDE, round(extent * side / longest)) for extent in labels.shape]
+    votes = F.interpolate(_one_hot(labels, int(labels.max()) + 1), size, mode="area" if longest > side else "nearest")
+    drawn = F.adaptive_max_pool2d(torch.from_numpy(lines)[None, None].float(), size)
+    return votes[0].argmax(0).numpy().astype(np.uint8), drawn[0, 0].numpy() > 0
+
+
+def _one_hot(labels: np.ndarray, count: int) -> Tensor:
+    """(H, W) -> (1, count, H, W)."""
+    return F.one_hot(torch.from_numpy(labels.astype(np.int64)), count).permute(2, 0, 1)[None].float()
+
+
+def _answer(network: nn.Module, x: Tensor, *numbers: Tensor) -> Tensor:
+    """(1, C, H, W) of any size -> (1, outputs, H, W) on the CPU; edges repeated up to the sides that the network wants."""
+    height, width = x.shape[2:]
+    multiple = int(network.multiple)  # pyright: ignore[reportArgumentType] - a plain int on every network of this task
+    device = next(network.parameters()).device
+    x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    y = network(x.to(device), *(value.to(device) for value in numbers))
+    return y[..., :height, :width].float().cpu()
+
+
+def _coloured(network: nn.Module, image: Image.Image, seed: int) -> Image.Image:
+    assert isinstance(network, Pix2PixGenerator)
+    light = luminance(to_tensor(image))  # (1, 1, H, W)
+    small = luminance(to_tensor(fit(image, COLOUR_SIDE)))
+    if min(small.shape[2:]) < MIN_SIDE:  # a long strip
+        small = F.interpolate(light, [max(MIN_SIDE, side) for side in small.shape[2:]], mode="area")
+    given = small * 2 - 1
+    glance = F.interpolate(given, (GLANCE, GLANCE), mode="area").to(next(network.parameters()).device)
+    order = network.likely(glance)[0]
+    mood = network.moods[int(order[seed % min(LIKELY, len(order))])]
+    found = _answer(network, torch.cat([given, spread(torch.tensor([mood]), *given.shape[2:])], 1))
+    return to_image(coloured(light, F.interpolate(found, light.shape[2:], mode="bilinear")))
+
+
+def _portrait(labels: np.ndarray, lines: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:
+    """The drawing (1, labels + 1, H, W) and the attributes of the seed's person, who wears what is drawn."""
+    from gm_core.datasets import portraits
+
+    contours = torch.from_numpy(lines | (portraits.edges(labels[None])[0] > 0))[None, None].float()
+    drawing = torch.cat([_one_hot(labels, len(portraits.LABELS)), contours], 1)
+    wanted = {name: bool((labels == portraits.LABELS.index(name)).any()) for name in ("glasses", "hat", "beard")}
+    numbers = portraits.attributes(portraits.sample(seed))
+    for i in range(300):
+        numbers = portraits.attributes(portraits.sample((seed + 7919 * i) % portraits.HELD_OUT))
+        if all(_wears(numbers, name) == yes for name, yes in wanted.items()):
+            break
+    return drawing, torch.from_numpy(numbers)[None]
+
+
+def _wears(numbers: np.ndarray, name: str) -> bool:
+    from gm_core.datasets.portraits import ATTRIBUTES
+
+    return any(value > 0 for said, value in zip(ATTRIBUTES, numbers, strict=True)
+               if said == name or said.startswith(f"{name}:"))

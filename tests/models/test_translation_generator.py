@@ -1,0 +1,114 @@
+"""The generators of CycleGAN and pix2pix at a tiny size: sizes, what they begin as, colour of an exact luminance."""
+
+import pytest
+import torch
+
+from gm_core.errors import BadInput
+from gm_core.models.dropout import drawn_from
+from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
+from gm_core.models.pix2pix_generator import TINT, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
+from gm_core.models.translation_generator import TranslationGenerator, Translators
+
+TINY = {"channels": 8, "blocks": 1, "half": 8}
+WIDTHS = (6, 8, 10, 12, 14)
+
+
+@pytest.mark.parametrize("size", [(16, 16), (19, 33), (64, 48)])
+def test_a_translation_has_the_size_of_the_picture_and_begins_near_it(size):
+    torch.manual_seed(0)
+    network, x = TranslationGenerator(**TINY).eval(), torch.rand(1, 3, *size) * 1.6 - 0.8
+    with torch.inference_mode():
+        y = network(x)
+    assert y.shape == x.shape and (y - x).abs().mean() < 0.1
+
+
+def test_an_even_picture_gets_no_grid():
+    """Before training at least: every place's four by four pixels are made alike."""
+    torch.manual_seed(0)
+    with torch.inference_mode():
+        y = TranslationGenerator(**TINY).eval()(torch.full((1, 3, 64, 64), 0.3))
+    assert (y.amax((2, 3)) - y.amin((2, 3))).max() < 1e-5
+
+
+def test_the_two_directions_are_two_networks():
+    torch.manual_seed(0)
+    network, x = Translators(domains=("summer", "winter"), **TINY).eval(), torch.rand(1, 3, 32, 32)
+    with torch.inference_mode():
+        assert torch.equal(network(x), network.a_to_b(x)) and torch.equal(network(x, "BtoA"), network.b_to_a(x))
+    assert network.domains == ("summer", "winter")
+    with pytest.raises(BadInput, match="not 'both'"):
+        network(x, "both")
+
+
+@pytest.mark.parametrize("shape", [(3, 32, 32), (1, 4, 32, 32), (1, 3, 15, 32)])
+def test_other_shapes_are_refused(shape):
+    with pytest.raises(BadInput, match="at least 16 by 16"):
+        TranslationGenerator(**TINY)(torch.zeros(shape))
+
+
+def test_a_drawing_becomes_a_picture_of_its_size_and_noise_is_the_seed_s():
+    torch.manual_seed(0)
+    network = Pix2PixGenerator(5, widths=WIDTHS, attributes=3).eval()
+    x, numbers = torch.rand(1, 5, 64, 96), torch.zeros(1, 3)
+
+    def made(seed, numbers=numbers):
+        with torch.inference_mode(), drawn_from(seed):
+            return network(x, numbers)
+
+    assert made(None).shape == (1, 3, 64, 96)
+    assert torch.equal(made(1), made(1)) and not torch.equal(made(1), made(2))
+    assert not torch.equal(made(None), made(None, torch.ones(1, 3)))
+    assert all(value.shape[1] in (5, 3) for value in network.example_inputs())
+
+
+def test_drawings_of_other_shapes_and_missing_attributes_are_refused():
+    network = Pix2PixGenerator(5, widths=WIDTHS)
+    for shape in ((1, 5, 80, 64), (1, 4, 64, 64), (1, 5, 32, 32)):
+        with pytest.raises(BadInput, match="multiples of 32 from 64 on"):
+            network(torch.zeros(shape))
+    with pytest.raises(BadInput, match="no attributes"):
+        network(torch.zeros(1, 5, 64, 64), torch.zeros(1, 2))
+    with pytest.raises(BadInput, match="takes 2 attributes"):
+        Pix2PixGenerator(5, widths=WIDTHS, attributes=2)(torch.zeros(1, 5, 64, 64))
+
+
+def test_chroma_and_luminance_are_the_picture():
+    x = torch.rand(2, 3, 8, 8)
+    torch.testing.assert_close(coloured(luminance(x), chroma(x)), x, atol=1e-5, rtol=0)
+    assert chroma(torch.full((1, 3, 2, 2), 0.4)).abs().max() < 1e-6
+
+
+def test_an_impossible_colour_is_paled_and_stays_as_bright():
+    y, wild = torch.rand(1, 1, 16, 16), torch.randn(1, 2, 16, 16) * 3
+    x = coloured(y, wild)
+    assert x.min() > -1e-5 and x.max() < 1 + 1e-5
+    torch.testing.assert_close(luminance(x), y, atol=1e-5, rtol=0)
+
+
+def test_tints_of_bands_are_laid_out_from_top_to_bottom():
+    sky, ground = torch.tensor([0.3, 0.5, 0.9]), torch.tensor([0.3, 0.6, 0.2])
+    x = torch.cat([sky.view(1, 3, 1, 1).expand(-1, -1, 32, 64), ground.view(1, 3, 1, 1).expand(-1, -1, 64, 64)], 2)
+    found = tints(x)
+    assert found.shape == (1, 6) and found[0, 0] > 0 > found[0, 1] and found[0, 4] < 0, "blue above, green below"
+    laid = spread(found, 96, 64)
+    torch.testing.assert_close(laid[0, :, 0, 0] / TINT, chroma(x)[0, :, 0, 0])
+    torch.testing.assert_close(laid[0, :, -1, 5] / TINT, chroma(x)[0, :, -1, 5])
+    assert laid.shape == (1, 2, 96, 64)
+
+
+def test_a_network_that_colours_puts_its_moods_in_an_order_for_each_photograph():
+    torch.manual_seed(0)
+    moods = [[0.1 * i] * 6 for i in range(5)]
+    network = Pix2PixGenerator(3, 2, widths=WIDTHS, kind="luminance", moods=moods)
+    light = torch.rand(3, 1, 64, 96) * 2 - 1
+    assert sorted(network.likely(light)[1].tolist()) == [0, 1, 2, 3, 4]
+    with torch.no_grad():
+        network.choose.bias.copy_(torch.tensor([0.0, 0, 0, 1000, 0]))
+    assert network.likely(light)[:, 0].tolist() == [3, 3, 3]
+
+
+def test_heads_answer_for_every_tap():
+    network = FeatureDiscriminator(width=4)
+    answers = network({tap: torch.rand(2, channels, 7, 5) for tap, channels in TAPS.items()})
+    assert [answer.shape for answer in answers] == [(2, 1, 7, 5)] * len(TAPS)
+    assert least_squares([torch.ones(1), torch.zeros(1)], True) == 0.5 == least_squares([torch.ones(1), torch.zeros(1)], False)

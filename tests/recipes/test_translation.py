@@ -1,0 +1,140 @@
+"""The recipes of CycleGAN and pix2pix for a few steps on pictures of noise: they learn, stop, go on, measure and ship."""
+
+import dataclasses
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save_file
+
+from gm_core.datasets import facades, portraits
+from gm_core.models.squeezenet import SqueezeNet
+from gm_core.recipes import common, cyclegan, pix2pix
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def data(tmp_path):
+    random = np.random.default_rng(0)
+
+    def noise(path, width=256):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        small = random.integers(0, 256, (8, width // 32, 3)).astype(np.uint8)
+        Image.fromarray(small).resize((width, 256), Image.Resampling.BICUBIC).save(path)
+
+    for folder in ("monet2photo/monet", "monet2photo/photo", "summer2winter/summer", "summer2winter/winter", "bsds400"):
+        for i in range(20):
+            noise(tmp_path / folder / f"{i:02}.png")
+    for part in ("train", "val"):
+        for i in range(4):
+            noise(tmp_path / "facades" / part / f"{i}.jpg", 512)
+    torch.manual_seed(0)
+    (tmp_path / "weights").mkdir()
+    save_file(SqueezeNet().state_dict(), tmp_path / "weights" / "squeezenet1_0_imagenet.safetensors")
+    return tmp_path
+
+
+@pytest.fixture
+def shipped(tmp_path, monkeypatch):
+    monkeypatch.setattr(common, "CHECKPOINTS", tmp_path / "shipped")
+    return tmp_path / "shipped"
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setitem(cyclegan.CONFIG, "channels", 8)
+    monkeypatch.setitem(cyclegan.CONFIG, "blocks", 1)
+    for name in ("pix2pix-facades", "pix2pix-colour"):
+        monkeypatch.setitem(pix2pix.RECIPES, name, dataclasses.replace(pix2pix.RECIPES[name], widths=(6, 8, 10, 12, 14)))
+
+
+def run(module, data, name, *words, folder="run"):
+    arguments = ["recipe", "--data", str(data), "--name", name, "--run", str(data / folder), "--threads", "1", *words]
+    before, sys.argv = sys.argv, arguments
+    try:
+        module.main()
+    finally:
+        sys.argv = before
+
+
+def state_of(folder):
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+def test_cyclegan_learns_goes_on_measures_and_ships(data, shipped):
+    run(cyclegan, data, "cyclegan-monet", "--minutes", "0.01")
+    first = state_of(data / "run")
+    run(cyclegan, data, "cyclegan-monet", "--minutes", str(first["worked"] / 60 + 0.01))
+    assert state_of(data / "run")["step"] > first["step"] >= 1
+    assert list((data / "run").glob("sheet-*.webp"))
+    run(cyclegan, data, "cyclegan-monet", "--evaluate")
+    table = json.loads((data / "run" / "evaluation.json").read_text())
+    assert table["pictures"] == [2, 2]
+    assert {"kid_ratio", "cycle_l1", "kid_ratio_of_a_tint"} <= table["AtoB"].keys()
+    run(cyclegan, data, "cyclegan-monet", "--ship")
+    config = json.loads((shipped / "cyclegan-monet" / "config.json").read_text())
+    assert config["architecture"] == "translation_generator:Translators"
+    assert config["config"]["domains"] == ["photograph", "painting by Monet"]
+    assert all(value.dtype == torch.float16 for value in load_file(shipped / "cyclegan-monet" / "model.safetensors").values())
+
+
+def test_pix2pix_learns_with_and_without_judges_and_is_compared(data, shipped):
+    run(pix2pix, data, "pix2pix-facades", "--minutes", "0.05")
+    run(pix2pix, data, "pix2pix-facades", "--minutes", "0.03", "--losses", "l1", folder="l1")
+    run(pix2pix, data, "pix2pix-facades", "--evaluate", "--baseline", str(data / "l1"))
+    table = json.loads((data / "run" / "evaluation.json").read_text())
+    assert table["pictures"] == 4
+    assert {"kid", "l1", "perceptual"} <= table["pix2pix-facades"].keys() == table["l1 alone"].keys()
+    run(pix2pix, data, "pix2pix-facades", "--ship")
+    config = json.loads((shipped / "pix2pix-facades" / "config.json").read_text())["config"]
+    assert config["kind"] == "labels" and config["attributes"] == 6
+    assert config["moods"] and all(len(mood) == 6 and max(map(abs, mood)) <= 1 for mood in config["moods"])
+
+
+def test_pix2pix_learns_to_colour_and_which_moods_fit(data, shipped):
+    run(pix2pix, data, "pix2pix-colour", "--minutes", "0.05")
+    run(pix2pix, data, "pix2pix-colour", "--evaluate")
+    table = json.loads((data / "run" / "evaluation.json").read_text())["pix2pix-colour"]
+    assert table["luminance_l1"] < 0.01 and table["colourfulness"] > 0
+    run(pix2pix, data, "pix2pix-colour", "--ship")
+    config = json.loads((shipped / "pix2pix-colour" / "config.json").read_text())["config"]
+    weights = load_file(shipped / "pix2pix-colour" / "model.safetensors")
+    assert weights["choose.bias"].shape == (len(config["moods"]),) and all(len(mood) == 6 for mood in config["moods"])
+    assert weights["choose.weight"].abs().sum() > 0
+
+
+def test_a_coded_label_map_is_snapped_to_the_nearest_labels(tmp_path):
+    labels = np.arange(12).repeat(20).reshape(12, 20).repeat(20, 0)
+    pixels = np.zeros((256, 512, 3), np.uint8)
+    pixels[:, :256] = 77
+    pixels[:240, 256:276] = np.array(facades.LABEL_COLOURS, np.uint8)[labels]
+    pixels[:, 276:] = facades.LABEL_COLOURS[0]
+    Image.fromarray(pixels).save(tmp_path / "1.jpg", quality=95)
+    photo, found = facades.read_pair(tmp_path / "1.jpg")
+    assert photo.shape == (256, 256, 3) and abs(int(photo[100, 100, 0]) - 77) <= 2
+    assert (found[:240, 2:18] == labels[:, 2:18]).mean() > 0.9
+
+
+def test_a_world_of_portraits_is_reduced_for_the_first_steps_and_whole_for_the_last(tmp_path, monkeypatch):
+    monkeypatch.setattr(pix2pix.Portraits, "HELD_OUT", 2)
+    random, count = np.random.default_rng(0), len(portraits.ATTRIBUTES)
+    labels = np.kron(random.integers(0, len(portraits.LABELS), (5, 8, 8)), np.ones((1, 16, 16), int)).astype(np.uint8)
+    np.save(tmp_path / "labels.npy", labels)
+    np.save(tmp_path / "pictures.npy", np.array(portraits.LABEL_COLOURS, np.uint8)[labels])
+    attributes = np.ones((5, count), np.float32)
+    attributes[4] = 0  # not written yet
+    np.save(tmp_path / "attributes.npy", attributes)
+    source = pix2pix.Portraits(tmp_path)
+    for side, shape in ((64, (2, 12, 64, 64)), (128, (2, 12, 128, 128)), (256, (2, 12, 128, 128))):
+        batch = source.draw(random, side)
+        assert batch.drawing.shape == shape and batch.picture.shape == (2, 3, *shape[2:])
+        assert batch.attributes.shape == (2, count)
+        assert torch.equal(batch.drawing[:, :11].sum(1), torch.ones(shape[0], *shape[2:]))
+    held = source.held_out(10)
+    assert len(held.drawing) == 2 and held.drawing[:, 11].mean() > 0.01, "no lines"
+    seen = pix2pix.drawn(held, "portrait")
+    assert seen.shape == held.picture.shape and (seen - held.picture).abs().mean() < 0.3

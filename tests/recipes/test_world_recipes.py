@@ -1,0 +1,192 @@
+"""The recipes of world-128 for a few steps on pictures of noise: they learn, stop, go on with more words, and ship."""
+
+import json
+import sys
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from gm_core.datasets import portraits, world
+from gm_core.models.squeezenet import SqueezeNet
+from gm_core.models.text_to_image import build
+from gm_core.recipes import world_autoencoder, world_denoiser, world_judge
+from gm_core.recipes.world_denoiser import captions_of, learn_words, spelled, words_of
+
+COUNT = 100
+
+
+def written(folder, records, done=COUNT, seed=0):
+    """A world of smooth noise, as the data sets write theirs; only `done` pictures are there yet."""
+    random = np.random.default_rng(seed)
+    folder.mkdir()
+    small = random.integers(0, 256, (COUNT, 8, 8, 3)).astype(np.uint8)
+    pictures = np.stack([np.asarray(Image.fromarray(one).resize((128, 128), Image.Resampling.BICUBIC)) for one in small])
+    np.save(folder / "pictures.npy", pictures)
+    (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records[:done]))
+    (folder / "state.json").write_text(json.dumps({"count": COUNT, "start": 0, "side": 128, "done": done}))
+    return folder
+
+
+@pytest.fixture
+def people(tmp_path):
+    return written(tmp_path / "people", [portraits.sample(seed).to_dict() for seed in range(COUNT)])
+
+
+@pytest.fixture
+def birds(tmp_path):
+    captions = ["A blue bird with a short beak.", "This flower has violet petals."]
+    return written(tmp_path / "birds", [{"family": "bird", "captions": captions} for _ in range(COUNT)], seed=1)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    """Networks and steps that take no time."""
+    for key, value in {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4,
+                       "num_encoder_blocks": (0, 0, 1, 1), "num_decoder_blocks": (1, 1, 0, 0)}.items():
+        monkeypatch.setitem(world_autoencoder.CONFIG, key, value)
+    for key, value in {"block_out_channels": (8, 16), "norm_num_groups": 4, "attention_head_dim": 2,
+                       "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
+                       "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D")}.items():
+        monkeypatch.setitem(world_denoiser.UNET, key, value)
+    for key, value in {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
+                       "projection_dim": 16}.items():
+        monkeypatch.setitem(world_denoiser.TEXT, key, value)
+    monkeypatch.setattr(world_denoiser, "BATCH", 4)
+    monkeypatch.setattr(world_denoiser, "STEPS", 2)
+
+
+def run(module, *words):
+    before, sys.argv = sys.argv, ["recipe", *map(str, words), "--threads", "1"]
+    try:
+        module.main()
+    finally:
+        sys.argv = before
+
+
+def state_of(folder):
+    return torch.load(folder / "state.pt", weights_only=True)
+
+
+@pytest.mark.slow
+def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeypatch):
+    monkeypatch.setattr(world_denoiser, "CHECKPOINTS", tmp_path / "shipped")
+    (tmp_path / "data" / "weights").mkdir(parents=True)
+    torch.manual_seed(0)
+    save_file(SqueezeNet().state_dict(), tmp_path / "data" / "weights" / "squeezenet1_0_imagenet.safetensors")
+    first = ("--world", people, "--data", tmp_path / "data", "--run", tmp_path / "ae")
+    run(world_autoencoder, *first, "--minutes", 0.01, "--decoder-minutes", 0)
+    together = state_of(tmp_path / "ae")
+    run(world_autoencoder, *first, "--minutes", 0.01, "--decoder-minutes", 0.01)
+    alone = state_of(tmp_path / "ae")
+    assert alone["step"] > together["step"] >= 1 and alone["worked"] == together["worked"]
+    encoder = [key for key in together["network"] if key.startswith("encoder.")]
+    assert all(torch.equal(alone["network"][key], together["network"][key]) for key in encoder), "the encoder was frozen"
+    assert any(not torch.equal(alone["network"][key], together["network"][key])
+               for key in together["network"] if key.startswith("decoder."))
+    run(world_autoencoder, *first, "--evaluate")
+    table = json.loads((tmp_path / "ae" / "evaluation.json").read_text())
+    assert table["worlds"]["people"]["pictures"] == COUNT // 50
+    assert 0 < table["worlds"]["people"]["psnr"] < 60
+
+    of_denoiser = ("--autoencoder", tmp_path / "ae" / "autoencoder", "--run", tmp_path / "denoiser")
+    run(world_denoiser, "--world", people, *of_denoiser, "--minutes", 0.01)
+    before = state_of(tmp_path / "denoiser")
+    run(world_denoiser, "--world", people, birds, *of_denoiser, "--minutes", before["worked"] / 60 + 0.01)
+    after = state_of(tmp_path / "denoiser")
+    assert after["step"] > before["step"] >= 1
+    assert {"bird", "petals"} <= set(after["words"]) and set(before["words"]) < set(after["words"])
+    assert not {"bird", "petals"} & set(before["words"])
+    assert len(list((tmp_path / "denoiser").glob("sheet-*.webp"))) >= 1
+    assert len(list((tmp_path / "denoiser").glob("latents-*.npy"))) == 2
+    run(world_denoiser, "--world", people, birds, *of_denoiser, "--ship")
+    shipped = tmp_path / "shipped" / "world-128"
+    network = build(shipped)
+    assert network.latent_shape == (8, 16, 16)
+    assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
+    for file in shipped.glob("*/*.safetensors"):
+        with safe_open(file, "pt") as opened:
+            assert opened.metadata()["recipe"] == "gm_core.recipes.world_denoiser"
+            assert {opened.get_slice(key).get_dtype() for key in opened.keys()} == {"F16"}  # noqa: SIM118
+    made = network.pipeline()("A blue bird.", num_inference_steps=2, output_type="np").images
+    assert made.shape == (1, 128, 128, 3)
+
+
+def test_a_world_that_is_still_being_written_is_read_as_far_as_it_is(tmp_path):
+    folder = written(tmp_path / "people", [portraits.sample(seed).to_dict() for seed in range(60)], done=60)
+    half = world_autoencoder.WorldFolder(folder)
+    assert half.done == 60 and list(half.held_out) == [49] and len(half.train) == 59 and 49 not in half.train
+    captions = captions_of(folder, half.done)
+    assert len(captions) == 60 and all(len(set(of_one)) > 1 for of_one in captions)
+    assert captions[3][0] == portraits.caption(portraits.sample(3), 0)
+
+
+def test_whitening_makes_latents_white_and_hardly_changes_what_is_decoded():
+    torch.manual_seed(0)
+    network = world_autoencoder.AutoencoderTiny(**world_autoencoder.CONFIG).eval()
+    world_autoencoder.prepare(network)
+    last = network.encoder.layers[-1]
+    with torch.no_grad():
+        last.weight *= 0.1  # small latents: the decoder's clamp does not matter
+    pictures = torch.nn.functional.interpolate(torch.rand(16, 3, 16, 16) * 2 - 1, scale_factor=8)
+    with torch.no_grad():
+        before = network.decode(network.encode(pictures).latents).sample
+        world_autoencoder.whiten(network, pictures)
+        z = network.encode(pictures).latents
+    assert world_autoencoder.unlike_white(z) < 1e-3
+    # The clamp, tanh(z / 3) 3, now bites where latents are large; without it the pictures are the same.
+    network.decoder.forward = lambda x: network.decoder.layers(x).mul(2).sub(1)
+    with torch.no_grad():
+        after = network.decode(z).sample
+    inner = (slice(None), slice(None), slice(24, -24), slice(24, -24))  # at the border zeros now stand for the mean
+    assert (after - before)[inner].abs().mean() < 0.03 * before.std()
+
+
+def test_our_words_are_one_token_each_and_everything_else_can_be_spelled():
+    captions = ["A blue bird.", "The bird's wings are blue, and its beak is short."] * 3
+    tokenizer = learn_words(captions)
+    assert tokenizer.tokenize("A blue bird.") == ["a</w>", "blue</w>", "bird</w>", ".</w>"]
+    assert tokenizer.convert_ids_to_tokens([0, 1]) == ["<|startoftext|>", "<|endoftext|>"]
+    assert tokenizer.decode(tokenizer("zyx 42 ü 鳥", add_special_tokens=False)["input_ids"]).replace(" ", "") == "zyx42ü鳥"
+    tokens = spelled(tokenizer, ["A blue bird.", "blue " * 100])
+    assert tokens.shape == (2, world_denoiser.TOKENS) and tokens.dtype == np.int16
+    assert tokens[0, 0] == 0 and (tokens[0, 5:] == 1).all() and tokens[1, -1] == 1
+    assert words_of("The bird's wings, 3 of them") == ["the", "bird", "s", "wings", "of", "them"]
+
+
+@pytest.mark.slow
+def test_the_judge_learns_and_measures_a_pipeline(people, tmp_path, monkeypatch):
+    from tests.text_to_image_records import tiny_pipeline, write
+
+    monkeypatch.setattr(world_judge, "COMPOSED", 2)
+    monkeypatch.setattr(world_judge, "WIDTHS", (4, 4, 4, 4, 4))
+    common = ("--world", people, "--run", tmp_path / "judge")
+    run(world_judge, *common, "--minutes", 0.02)
+    assert state_of(tmp_path / "judge")["step"] >= 1
+    pipeline = write(tiny_pipeline(side=128), tmp_path / "pipeline")
+    run(world_judge, *common, "--evaluate", "--pipeline", pipeline, "--count", 2)
+    table = json.loads((tmp_path / "judge" / "evaluation.json").read_text())
+    assert {"judge on real pictures", "seen combinations", "held out combinations"} <= table.keys()
+    assert 0 <= table["held out combinations"]["all"]["right"] <= 1
+    assert table["judge on real pictures"]["of portraits"]["of"] > 2
+
+
+def test_of_each_attribute_the_share_that_was_said_right():
+    told = [{"kind": "bird", "crown": "red"}, {"kind": "flower", "petal_colour": "blue"}]
+    said = [{"kind": "bird", "crown": "blue"}, {"kind": "flower", "petal_colour": "blue"}]
+    assert world_judge.shares(said, told) == {
+        "all": {"right": 0.75, "of": 4}, "of birds": {"right": 0.5, "of": 2}, "kind": {"right": 1.0, "of": 2},
+        "crown": {"right": 0.0, "of": 1}, "of flowers": {"right": 1.0, "of": 2}, "petal_colour": {"right": 1.0, "of": 1}}
+
+
+def test_attributes_that_a_family_lacks_are_not_learnt():
+    wanted = world_judge.targets([world.named(world.sample_of("birds", 1)), world.named(world.sample_of("portraits", 1))])
+    names = list(world.ATTRIBUTES)
+    assert wanted[0, names.index("sex")] == -1 and wanted[1, names.index("sex")] >= 0
+    assert (wanted[:, names.index("kind")] >= 0).all()
+    answers = torch.zeros(2, sum(len(values) for values in world.ATTRIBUTES.values()), requires_grad=True)
+    world_judge.loss_of(answers, wanted).backward()
+    assert answers.grad[0, world_judge.SLOTS["sex"]].abs().sum() == 0 < answers.grad[1, world_judge.SLOTS["sex"]].abs().sum()

@@ -1,0 +1,147 @@
+"""pix2pix with tiny real networks: palettes, seeds, luminance, sizes, what is no label map."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from gm_core import checkpoints, load
+from gm_core.datasets import facades, portraits
+from gm_core.errors import BadInput
+from gm_core.tasks.pix2pix import palette, pix2pix, read_labels
+from tests.records import put, standing_in
+from tests.translation_records import community_files, community_record, tiny_records
+
+FACADE, PORTRAIT, COLOUR = "pix2pix-facades", "pix2pix-portraits", "pix2pix-colour"
+
+
+@pytest.fixture(autouse=True)
+def records(tmp_path):
+    with standing_in(tiny_records, tmp_path / "shipped"):
+        yield
+
+
+def house(width=96, height=64) -> Image.Image:
+    """A wall with two windows and a door."""
+    drawing = np.full((height, width, 3), facades.LABEL_COLOURS[0], np.uint8)
+    drawing[8:, 8:-8] = facades.LABEL_COLOURS[1]
+    drawing[16:30, 16:30] = drawing[16:30, 50:64] = facades.LABEL_COLOURS[2]
+    drawing[44:, 36:46] = facades.LABEL_COLOURS[3]
+    return Image.fromarray(drawing)
+
+
+def face() -> Image.Image:
+    labels = np.zeros((64, 64), np.uint8)
+    labels[12:56, 16:48] = portraits.LABELS.index("skin")
+    labels[8:16, 14:50] = portraits.LABELS.index("hair")
+    labels[26:30, 20:44] = portraits.LABELS.index("glasses")
+    return Image.fromarray(np.array(portraits.LABEL_COLOURS, np.uint8)[labels])
+
+
+@pytest.mark.parametrize("size", [(64, 64), (96, 64), (101, 77)])
+def test_every_size_keeps_its_size_and_a_seed_repeats(size):
+    drawing = house(*size)
+    made = pix2pix(drawing, seed=3)
+    assert made.size == size and made.mode == "RGB"
+    assert np.array_equal(made, pix2pix(drawing, seed=3)) and not np.array_equal(made, pix2pix(drawing, seed=4))
+    assert not np.array_equal(made, pix2pix(drawing, seed=None))
+
+
+def test_a_seed_chooses_the_colours_of_wall_and_sky(monkeypatch):
+    network = load.load(FACADE)
+    asked = []
+    monkeypatch.setattr(network, "forward", lambda x, moods: asked.append(moods.tolist()[0]) or x[:, :3])
+    for seed in (0, 1, 2, None):
+        pix2pix(house(), seed=seed)
+    assert asked == [pytest.approx(network.moods[i]) for i in (0, 1, 0, 0)]
+
+
+def test_a_map_that_was_coded_and_scaled_is_read_as_it_was_drawn():
+    drawing, colours = house(192, 128), palette(FACADE)
+    wanted, _ = read_labels(drawing, colours)
+    file = io.BytesIO()
+    drawing.save(file, "JPEG", quality=85)
+    labels, lines = read_labels(Image.open(file), colours)
+    assert (labels == wanted).mean() > 0.97 and not lines.any()
+    nearly = Image.fromarray((np.asarray(drawing).astype(int) + 9).clip(0, 255).astype(np.uint8))
+    assert np.array_equal(read_labels(nearly, colours)[0], wanted)
+
+
+def test_a_photograph_is_no_label_map_and_is_told_so(photo):
+    with pytest.raises(BadInput, match=r"no label map: \d+ % .* 12 colours"):
+        pix2pix(photo, checkpoint=FACADE)
+    with pytest.raises(BadInput, match="no label map"):
+        pix2pix(house(), checkpoint=PORTRAIT)
+
+
+def test_under_a_line_is_what_lies_beside_it():
+    drawing = face()
+    plain, _ = read_labels(drawing, palette(PORTRAIT))
+    for x in range(20, 40):
+        drawing.putpixel((x, 48), (0, 0, 0))
+    labels, lines = read_labels(drawing, palette(PORTRAIT))
+    assert lines.sum() == 20 and np.array_equal(labels, plain)
+
+
+def test_a_line_and_the_seed_change_the_portrait():
+    drawing = face()
+    plain = pix2pix(drawing, checkpoint=PORTRAIT, seed=1)
+    for x in range(20, 44):
+        drawing.putpixel((x, 44), (0, 0, 0))
+    assert not np.array_equal(plain, pix2pix(drawing, checkpoint=PORTRAIT, seed=1))
+    assert not np.array_equal(plain, pix2pix(face(), checkpoint=PORTRAIT, seed=2))
+
+
+@pytest.mark.parametrize("size", [(96, 64), (700, 90), (1030, 64)])
+def test_colour_keeps_the_luminance(size, photo):
+    image = photo.resize(size)
+    made = pix2pix(image, checkpoint=COLOUR)
+    assert made.size == size
+    shares = np.array([0.299, 0.587, 0.114])
+    light = np.abs(np.asarray(made) @ shares - np.asarray(image) @ shares)
+    assert light.max() <= 0.51, "more than the rounding of bytes"
+    assert np.ptp(np.asarray(made).astype(int), 2).mean() > 1, "no colour at all"
+
+
+def test_seeds_choose_among_the_moods_of_a_photograph(photo):
+    network = load.load(COLOUR)
+    one, other, again = (np.asarray(pix2pix(photo, checkpoint=COLOUR, seed=seed)).astype(int) for seed in (0, 1, 0))
+    assert np.array_equal(one, again) and np.abs(one - other).mean() > 0.5
+    assert len(network.moods) == 2, "so seed 2 begins anew"
+
+
+def test_a_grey_photograph_and_the_coloured_one_get_the_same_colours(photo):
+    grey = photo.convert("L").convert("RGB")
+    one, other = (np.asarray(pix2pix(image, checkpoint=COLOUR)).astype(int) for image in (photo, grey))
+    assert np.abs(one - other).mean() < 2
+
+
+@pytest.mark.parametrize(("size", "name", "words"), [
+    ((63, 90), FACADE, "63 x 90"), ((1025, 64), FACADE, "1025 x 64 pixels; up to 1024"),
+    ((4097, 64), COLOUR, "4097 x 64 pixels; up to 4096")])
+def test_sizes_out_of_the_limits_are_refused_with_the_size(size, name, words):
+    with pytest.raises(BadInput, match=words):
+        pix2pix(Image.new("RGB", size), checkpoint=name)
+
+
+def test_nonsense_is_refused_in_a_sentence():
+    with pytest.raises(BadInput, match="does not turn drawings"):
+        pix2pix(house(), checkpoint="srgan-x4")
+    with pytest.raises(BadInput, match="0 to 2147483647, not -1"):
+        pix2pix(house(), seed=-1)
+
+
+def test_palettes_name_what_can_be_drawn():
+    assert palette(FACADE)[2] == ("window", (0, 129, 255))
+    assert palette(PORTRAIT)[-1] == ("line", (0, 0, 0)) and len(palette(PORTRAIT)) == len(portraits.LABELS) + 1
+    assert palette(COLOUR) == []
+
+
+def test_a_file_in_the_field_s_layout_takes_any_picture(photo, tmp_path):
+    record = community_record("anyone/unet", community_files()["anyone/unet"], tmp_path / "shipped", task="pix2pix")
+    put((*checkpoints.CHECKPOINTS, record), tmp_path / "shipped")
+    assert palette(record.name) == []
+    made = pix2pix(photo, checkpoint=record.name, seed=1)
+    assert made.size == photo.size
+    assert not np.array_equal(made, pix2pix(photo, checkpoint=record.name, seed=2))
