@@ -4,8 +4,10 @@ import base64
 import html
 import io
 import json
+import os
 import shlex
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from functools import cache
 from itertools import pairwise
@@ -141,21 +143,30 @@ class _Pictures:
 
     def __init__(self, pixels: int) -> None:
         self._places: dict[tuple[tuple[int, int], bytes], int] = {}
+        self._pictures: list[Image.Image] = []
         self.lossless = pixels <= LOSSLESS_PIXELS
-        self.found: list[dict[str, Any]] = []
 
     def place(self, picture: Image.Image) -> int:
-        key = picture.size, picture.convert("RGB").tobytes()
+        picture = picture.convert("RGB")
+        key = picture.size, picture.tobytes()
         if key not in self._places:
-            file = io.BytesIO()
-            if self.lossless:
-                picture.convert("RGB").save(file, "WEBP", lossless=True, quality=0, method=0)
-            else:
-                picture.convert("RGB").save(file, "WEBP", quality=92, method=2)
-            self._places[key] = len(self.found)
-            self.found.append({"src": "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode(),
-                               "w": picture.width, "h": picture.height})
+            self._places[key] = len(self._pictures)
+            self._pictures.append(picture)
         return self._places[key]
+
+    def coded(self) -> list[dict[str, Any]]:
+        """All that were placed; as many at once as there are processors, for the coder lets other threads run."""
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            return list(pool.map(self._coded, self._pictures))
+
+    def _coded(self, picture: Image.Image) -> dict[str, Any]:
+        file = io.BytesIO()
+        if self.lossless:
+            picture.save(file, "WEBP", lossless=True, quality=0, method=0)
+        else:
+            picture.save(file, "WEBP", quality=92, method=2)
+        return {"src": "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode(),
+                "w": picture.width, "h": picture.height}
 
 
 def page(outcome: Outcome) -> str:
@@ -251,7 +262,7 @@ def _data(outcome: Outcome, known: dict[str, list[Any]], shown: set[int], pictur
     best = nearest(outcome)
     first = next((made.picture for one in outcome.examined for made in one.made if made.picture is not None), None)
     kinds = [kind for _, kind in beside]
-    return {"checkpoints": checkpoints, "cells": cells, "pictures": pictures.found,
+    return {"checkpoints": checkpoints, "cells": cells, "pictures": pictures.coded(),
             "axes": [{"name": name, "values": [str(value) for value in values]} for name, values in known.items()],
             "grid": list(grid_of(outcome)), "aspect": f"{first.width} / {first.height}" if first is not None else "1 / 1",
             "from": kinds.index("reference") if "reference" in kinds else len(beside),

@@ -50,6 +50,11 @@ def quickly(network: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - w
     return tree_map_only(Tensor, Tensor.float, found)
 
 
+def exactly(network: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
+    """`network(*args)`, for what may be done `quickly` or must be measured."""
+    return network(*args)
+
+
 def save_state(run: Path, **state: Any) -> None:  # noqa: ANN401 - whatever torch.save takes
     """Writes `state.pt` so that an interruption leaves either the old or the new file, never half of one."""
     scratch = run / "state.pt.new"

@@ -35,7 +35,7 @@ from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.feature_discriminator import FeatureDiscriminator, least_squares
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.models.translation_generator import Translators
-from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.cyclegan")
 
@@ -121,7 +121,8 @@ class Judges(nn.Module):
 
     def forward(self, x: Tensor, features: dict[str, Tensor], real: bool) -> Tensor:
         """x: (B, 3, H, W) in -1..1; features: SqueezeNet's, of pictures of that kind. The loss of answering `real` to both."""
-        return (WHOLE * least_squares([self.whole(x)], real) + HALVED * least_squares([self.halved(F.avg_pool2d(x, 2))], real)
+        return (WHOLE * least_squares([quickly(self.whole, x)], real)
+                + HALVED * least_squares([quickly(self.halved, F.avg_pool2d(x, 2))], real)
                 + FEATURES * least_squares(self.features(features), real))
 
 
@@ -247,7 +248,7 @@ def main() -> None:
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (network, judges)))
 
     def seen(x: Tensor) -> dict[str, Tensor]:
-        return squeezenet(x / 2 + 0.5, ("fire3", "fire5", "fire8"))
+        return quickly(squeezenet, x / 2 + 0.5, ("fire3", "fire5", "fire8"))
 
     kept: list[list[float]] = []
     clock, reported, saved, processed = worked_seconds(), time.perf_counter(), time.perf_counter(), time.process_time()
@@ -257,10 +258,10 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 50)
         real = {kind: torch.stack([to_tensor(source.crop()) for _ in range(BATCH)]) * 2 - 1 for kind, source in crops.items()}
-        made = {"b": network.a_to_b(real["a"]), "a": network.b_to_a(real["b"])}
+        made = {"b": quickly(network.a_to_b, real["a"]), "a": quickly(network.b_to_a, real["b"])}
         kind = "ab"[step % 2]  # of the identity loss the directions take turns, each with twice the weight
-        identity = 2 * F.l1_loss((network.a_to_b if kind == "b" else network.b_to_a)(real[kind]), real[kind])
-        again = {"a": network.b_to_a(made["b"]), "b": network.a_to_b(made["a"])}
+        identity = 2 * F.l1_loss(quickly(network.a_to_b if kind == "b" else network.b_to_a, real[kind]), real[kind])
+        again = {"a": quickly(network.b_to_a, made["b"]), "b": quickly(network.a_to_b, made["a"])}
         cycle = F.l1_loss(again["a"], real["a"]) + F.l1_loss(again["b"], real["b"])
 
         # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.

@@ -34,7 +34,7 @@ from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.feature_discriminator import FeatureDiscriminator
 from gm_core.models.inpainting_generator import InpaintingGenerator, fill_smoothly
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
-from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.inpaint_256")
 
@@ -60,7 +60,7 @@ class Judgement:
         x = torch.cat([pictures - 0.5, mask - 0.5], 1)
         self.seen: list[Tensor] = []
         for conv in discriminator.convs:
-            x = F.leaky_relu(conv(x), 0.2)
+            x = F.leaky_relu(quickly(conv, x), 0.2)
             self.seen.append(x)
         self.logits = discriminator.answer(x)  # (B, 1, H/8, W/8)
 
@@ -321,7 +321,7 @@ def main() -> None:
         real = torch.stack([to_tensor(source.crop()) for source in (bsds, landscapes) for _ in range(BATCH // 2)])
         mask = torch.stack([torch.from_numpy(random_mask(random, side, side)).float()[None] for _ in range(BATCH)])
         guess = soft_answer(real, int(random.integers(2, 7))) if random.random() < GUESSED else None
-        fake = generator(real, mask, draw_noise(mask), guess)  # (B, 3, side, side)
+        fake = quickly(generator, real, mask, draw_noise(mask), guess)  # (B, 3, side, side)
 
         pixels, pooled = pixel_loss(fake, real, mask)
         loss, told = pixels, [pixels.item(), pooled.item()]
@@ -332,8 +332,8 @@ def main() -> None:
             fake, real, mask = (torch.stack([x[(slice(None), *window)] for x, window in zip(whole, at, strict=True)])
                                 for whole in (fake, real, mask))  # (B, C, 128, 128)
             with torch.no_grad():
-                features_of_real = squeezenet(real)
-            features_of_fake = squeezenet(fake)
+                features_of_real = quickly(squeezenet, real)
+            features_of_fake = quickly(squeezenet, fake)
             perceptual = perceptual_loss(features_of_fake, features_of_real, mask)
             loss = PIXELS * pixels + POOLED * pooled + PERCEPTUAL * perceptual
             told.append(perceptual.item())

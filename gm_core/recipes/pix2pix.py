@@ -43,7 +43,7 @@ from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
 from gm_core.models.pix2pix_generator import BANDS, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
-from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.pix2pix")
 
@@ -297,14 +297,15 @@ class Judges(nn.Module):
         x = torch.cat([picture * 2 - 1, drawing], 1)
         seen = []
         for conv in self.patches.convs:
-            x = F.leaky_relu(conv(x), 0.2)
+            x = F.leaky_relu(quickly(conv, x), 0.2)
             seen.append(x)
         return [self.patches.answer(x)], self.features(features), seen
 
 
 def painted(network: nn.Module, batch: Batch, kind: str) -> tuple[Tensor, Tensor]:
     """(the network's answer, the picture (B, 3, S, S) in 0..1 or a little beyond)."""
-    answer = network(batch.drawing) if batch.attributes is None else network(batch.drawing, batch.attributes)
+    told = [batch.drawing] if batch.attributes is None else [batch.drawing, batch.attributes]
+    answer = quickly(network, *told) if network.training else network(*told)
     return answer, coloured(batch.drawing[:, :1] / 2 + 0.5, answer) if kind == "luminance" else answer / 2 + 0.5
 
 
@@ -461,8 +462,8 @@ def main() -> None:
             # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
             top, left = random.integers(0, 8, 2)
             with torch.no_grad():
-                of_real = squeezenet(batch.picture[..., top:, left:], ("conv1", *TAPS))
-            of_made = squeezenet(made[..., top:, left:], ("conv1", *TAPS))
+                of_real = quickly(squeezenet, batch.picture[..., top:, left:], ("conv1", *TAPS))
+            of_made = quickly(squeezenet, made[..., top:, left:], ("conv1", *TAPS))
             perceptual = unlike(of_made, of_real)
             loss, told = loss + PERCEPTUAL * perceptual, {**told, "perceptual": perceptual}
             if share >= ADVERSARIAL_FROM:

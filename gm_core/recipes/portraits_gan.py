@@ -29,7 +29,7 @@ from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, lea
 from gm_core.models.portrait_gan import Discriminator, Generator
 from gm_core.models.squeezenet import load_squeezenet
 from gm_core.models.wavelets import to_bands
-from gm_core.recipes.common import load_state, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
 from gm_core.recipes.pix2pix import unlike
 
 logger = logging.getLogger("recipe.portraits_gan")
@@ -159,7 +159,7 @@ def main() -> None:
     def seen(pictures: Tensor, top: int, left: int) -> dict[str, Tensor]:
         """SqueezeNet's activations. Its strides favour some pixels; another corner every time leaves no grid behind."""
         larger = F.interpolate(pictures / 2 + 0.5, scale_factor=LARGER, mode="bilinear")
-        return squeezenet(larger[..., top:, left:], ("conv1", *TAPS))
+        return quickly(squeezenet, larger[..., top:, left:], ("conv1", *TAPS))
 
     random = np.random.default_rng((args.seed, step))
     fixed = torch.randn(32, generator.latent, generator=torch.Generator().manual_seed(5))
@@ -170,7 +170,7 @@ def main() -> None:
         share = worked / (args.minutes * 60)
         batch = WARM_BATCH if share < WARM else BATCH
         real, attributes = world.portraits(world.choose(random, batch))
-        fake = generator(torch.randn(batch, generator.latent), attributes)
+        fake = quickly(generator, torch.randn(batch, generator.latent), attributes)
         if share < WARM:
             rate = WARM_RATE * min(1.0, (step + 1) / 100)
             for group in of_warm.param_groups:
@@ -187,7 +187,7 @@ def main() -> None:
                 for group in optimizer.param_groups:
                     group["lr"] = rate / RATE * peak
             seen_real, seen_fake = moved(random, real, fake)
-            logits = discriminator(torch.cat([seen_real, seen_fake.detach()]), torch.cat([attributes, attributes]))
+            logits = quickly(discriminator, torch.cat([seen_real, seen_fake.detach()]), torch.cat([attributes, attributes]))
             d_loss = F.softplus(-logits[:BATCH]).mean() + F.softplus(logits[BATCH:]).mean()
             if step % R1_EVERY == 0:
                 pictures = seen_real.detach().requires_grad_()
@@ -208,7 +208,7 @@ def main() -> None:
             of_seer.step()
             for judge in (discriminator, seer):
                 judge.requires_grad_(False)
-            g_loss = F.softplus(-discriminator(seen_fake, attributes)).mean()
+            g_loss = F.softplus(-quickly(discriminator, seen_fake, attributes)).mean()
             f_loss = least_squares(seer(of_fake), True)
             for judge in (discriminator, seer):
                 judge.requires_grad_(True)

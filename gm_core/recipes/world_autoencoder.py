@@ -38,7 +38,7 @@ from gm_core.metrics import squared_differences
 from gm_core.models.feature_discriminator import FeatureDiscriminator, least_squares
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.models.wavelets import to_bands
-from gm_core.recipes.common import load_state, save_state, sheet, start, worked_seconds
+from gm_core.recipes.common import load_state, quickly, save_state, sheet, start, worked_seconds
 
 logger = logging.getLogger("recipe.world_autoencoder")
 
@@ -247,8 +247,8 @@ def main() -> None:
         if together:
             side, count = next((side, count) for since, side, count in reversed(CROPS) if share >= since)
             x = draw(worlds, random, side, count)
-            z = network.encode(x).latents  # pyright: ignore - (B, 8, side / 8, side / 8)
-            y = network.decode(z + NOISE * torch.randn_like(z)).sample  # pyright: ignore
+            z = quickly(network.encode, x).latents  # (B, 8, side / 8, side / 8)
+            y = quickly(network.decode, z + NOISE * torch.randn_like(z)).sample
             parted = {"pixels": reconstruction_loss(y, x), "unlike white": unlike_white(z)}
             loss = parted["pixels"] + WHITE * parted["unlike white"]
         else:
@@ -259,7 +259,7 @@ def main() -> None:
             x = draw(worlds, random, side, count)
             with torch.no_grad():
                 z = network.encode(x).latents  # pyright: ignore
-            y = network.decode(z + NOISE * torch.randn_like(z)).sample  # pyright: ignore
+            y = quickly(network.decode, z + NOISE * torch.randn_like(z)).sample
             # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
             top, left = random.integers(0, 8, 2)
             seen_x, seen_y = x[..., top:, left:] / 2 + 0.5, y[..., top:, left:] / 2 + 0.5
@@ -267,7 +267,7 @@ def main() -> None:
             def through(both: Tensor, real: dict[str, Tensor] = of_real, made: dict[str, Tensor] = of_made,
                         eyes: SqueezeNet = squeezenet) -> dict[str, Tensor]:
                 """SqueezeNet's activations, kept for the judge, who looks through the same eyes."""
-                activations = eyes(both)
+                activations = quickly(eyes, both)
                 for tap, values in activations.items():
                     made[tap], real[tap] = values.chunk(2)
                 return activations

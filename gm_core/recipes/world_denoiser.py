@@ -45,7 +45,7 @@ from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 from gm_core.datasets import portraits
 from gm_core.datasets.world import VOCABULARY, sample
 from gm_core.datasets.world import caption as world_caption
-from gm_core.recipes.common import CHECKPOINTS, load_state, save_state, sheet, start, worked_seconds
+from gm_core.recipes.common import CHECKPOINTS, exactly, load_state, quickly, save_state, sheet, start, worked_seconds
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 
@@ -286,7 +286,8 @@ def main() -> None:
         share = every[steps].view(-1, 1, 1, 1)
         noisy = share.sqrt() * z + (1 - share).sqrt() * noise
         wanted = share.sqrt() * noise - (1 - share).sqrt() * z
-        return F.mse_loss(network(noisy.contiguous(memory_format=torch.channels_last), steps, spelled_), wanted)
+        how = quickly if network.training else exactly
+        return F.mse_loss(how(network, noisy.contiguous(memory_format=torch.channels_last), steps, spelled_), wanted)
 
     @torch.no_grad()
     def unseen() -> float:
