@@ -2,6 +2,9 @@
 
 Real ones and fakes are drawn in the same batches, presented by the same function and judged by the same network before
 anybody is asked. A round is dealt only when both kinds are at hand, so that waiting tells nothing.
+
+Where more play than this machine can draw for, portraits that others were shown come again, in new grain and under new names;
+never twice in a game.
 """
 
 import logging
@@ -10,7 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -25,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 MARK = 12
 """So many of each kind are kept per level: more than a game of ten needs."""
+RESERVE, AGAIN = 240, 32
+"""So many of each kind that were dealt are kept per level; with fewer than the second, a player waits for new ones."""
 BATCH = 3
 """Drawn at a time: small, because whoever waits gets the first of them."""
 INTEREST = 900.0
@@ -83,9 +88,11 @@ class Portrait:
     """A portrait ready to be asked about."""
 
     name: str
-    """Unguessable; a new one for each portrait that is drawn."""
+    """Unguessable; a new one each time that it is dealt."""
     file: bytes
     """WebP, see `present`."""
+    picture: Image.Image
+    """What the file was made from."""
     fake: bool
     identity: str
     origin: str
@@ -104,6 +111,7 @@ class _Stock:
     """Portraits of one kind at one level."""
 
     ready: deque[Portrait] = field(default_factory=deque)
+    dealt: deque[Portrait] = field(default_factory=lambda: deque(maxlen=RESERVE))
 
 
 class Supply:
@@ -151,8 +159,9 @@ class Supply:
              patience: float = PATIENCE) -> tuple[Portrait, ...]:
         """The portraits of a round, in the order to be shown: with two one is a fake, with one it is by a coin's toss.
 
-        without: identities that were in the game already. Waits until both kinds are at hand, whichever is shown, telling
-        `report` what is being drawn. Raises BadInput, Unavailable, and Cancelled from `report`.
+        without: identities that were in the game already. Where too few are drawn, some that others have met. Waits until both
+        kinds are at hand, whichever is shown, telling `report` what is being drawn. Raises BadInput, Unavailable, and
+        Cancelled from `report`.
         """
         self._find(key)
         fake_shown, fake_first = _chance.random() < 0.5, _chance.random() < 0.5
@@ -163,16 +172,18 @@ class Supply:
             while True:
                 with self._changed:
                     self._wanted[key] = time.monotonic()
-                    fake = _first(self._fakes.get(key, _Stock()), without)
-                    real = _first(self._real_stock(key), without)
+                    fakes, reals = self._fakes.get(key, _Stock()), self._real_stock(key)
+                    fake, real = _first(fakes, without), _first(reals, without)
+                    new = fake is not None and real is not None
+                    if not new:
+                        fake, real = _met(fakes, without), _met(reals, without)
                     if fake and real:
                         # Both leave the stock, even if one is shown: what is left must not depend on which.
-                        self._fakes[key].ready.remove(fake)
-                        self._real_stock(key).ready.remove(real)
+                        for stock, portrait in ((fakes, fake), (reals, real)) if new else ():
+                            stock.ready.remove(portrait)
+                            stock.dealt.append(portrait)
                         self._start()
-                        if faces == 1:
-                            return (fake,) if fake_shown else (real,)
-                        return (fake, real) if fake_first else (real, fake)
+                        break
                     if key in self._failed and time.monotonic() - self._failed[key][0] < 5:
                         raise Unavailable(self._failed[key][1])
                     if time.monotonic() > end:
@@ -185,6 +196,9 @@ class Supply:
         finally:
             with self._changed:
                 self._waiting[key] -= 1
+        pair = (fake, real) if fake_first else (real, fake)
+        shown = pair if faces == 2 else (fake if fake_shown else real,)
+        return shown if new else tuple(_anew(portrait) for portrait in shown)
 
     def trouble(self, key: str) -> str:
         """Why nothing could be drawn for that level just now; empty if all is well."""
@@ -277,7 +291,7 @@ class Supply:
         for i, (one, picture) in enumerate(zip(drawn, pictures, strict=True)):
             guess = guesses[i] if guesses else None
             portraits.append(Portrait(
-                name=secrets.token_urlsafe(16), file=present.present(picture), fake=fake,
+                name=secrets.token_urlsafe(16), file=present.present(picture), picture=picture, fake=fake,
                 identity=f"{'fake' if fake else 'real'} {one.identity}", origin=one.origin,
                 attributes=dict(one.attributes), figures=clues.measure(picture), guess=guess.fake if guess else None,
                 heat=present.heat_picture(guess.heat) if guess else None,
@@ -292,3 +306,15 @@ class Supply:
 def _first(stock: _Stock, without: Collection[str]) -> Portrait | None:
     return next((portrait for portrait in stock.ready if portrait.identity not in without), None)
 
+
+def _met(stock: _Stock, without: Collection[str]) -> Portrait | None:
+    """One that was dealt before, by chance; None while there are too few for chance to hide them."""
+    if len(stock.dealt) < AGAIN:
+        return None
+    found = [portrait for portrait in stock.dealt if portrait.identity not in without]
+    return _chance.choice(found) if found else None
+
+
+def _anew(portrait: Portrait) -> Portrait:
+    """The same one in a file that nobody has seen, so that no list of files tells what it is."""
+    return replace(portrait, name=secrets.token_urlsafe(16), file=present.present(portrait.picture))

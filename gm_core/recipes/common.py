@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
@@ -66,6 +66,15 @@ def load_state(run: Path) -> dict[str, Any] | None:
     """What `save_state` wrote, or None. Our own file, read with `weights_only`."""
     path = run / "state.pt"
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
+
+
+def begin_with(network: nn.Module, folder: Path | None) -> None:
+    """Fills `network` with the weights of a shipped checkpoint, to go on where no state is left; None changes nothing.
+
+    What was rounded to fp16 is learnt again within a few steps; optimisers and discriminators begin anew.
+    """
+    if folder is not None:
+        network.load_state_dict(load_file(folder / "model.safetensors"))
 
 
 def sheet(rows: list[list[Tensor]], path: Path, gap: int = 4) -> None:

@@ -35,7 +35,7 @@ from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.feature_discriminator import FeatureDiscriminator, least_squares
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.models.translation_generator import Translators
-from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.cyclegan")
 
@@ -200,6 +200,7 @@ def main() -> None:
     parser.add_argument("--name", choices=sorted(PAIRS), required=True)
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=240.0)
+    parser.add_argument("--begin", type=Path, help="folder of a checkpoint to begin with, if RUN has none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true", help="measure what RUN has saved, train nothing")
@@ -211,6 +212,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     config = {**CONFIG, "domains": list(pair.domains)}
     network = Translators(**config)
+    begin_with(network, args.begin)
     judges = nn.ModuleDict({"a": Judges(), "b": Judges()})
     judges.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(

@@ -34,7 +34,7 @@ from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.feature_discriminator import FeatureDiscriminator
 from gm_core.models.inpainting_generator import InpaintingGenerator, fill_smoothly
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
-from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.inpaint_256")
 
@@ -258,6 +258,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/inpaint-256"))
     parser.add_argument("--minutes", type=float, default=270.0, help="of training in all, interruptions not counted")
     parser.add_argument("--losses", choices=("all", "l1"), default="all", help="l1: the baseline that is measured beside")
+    parser.add_argument("--begin", type=Path, help="folder of a checkpoint to begin with, if RUN has none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--ship-only", action="store_true", help="ship the last saved state, train nothing")
@@ -269,6 +270,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     generator = InpaintingGenerator(**CONFIG)
     discriminator, seer = PatchDiscriminator(inputs=4), FeatureDiscriminator()
+    begin_with(generator, args.begin)
     average = AveragedModel(generator, multi_avg_fn=slow_average)
     of_generator = torch.optim.Adam(generator.parameters(), betas=(0.9, 0.99))
     of_discriminator = torch.optim.Adam([*discriminator.parameters(), *seer.parameters()], betas=(0.5, 0.99))

@@ -43,7 +43,7 @@ from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
 from gm_core.models.pix2pix_generator import BANDS, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
-from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.pix2pix")
 
@@ -387,6 +387,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=150.0)
     parser.add_argument("--losses", choices=("all", "l1"), default="all", help="l1: the baseline that is measured beside")
+    parser.add_argument("--begin", type=Path, help="folder of a checkpoint to begin with, if RUN has none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true", help="measure what RUN has saved, train nothing")
@@ -402,6 +403,7 @@ def main() -> None:
     config = {**recipe.config, "moods": source.moods, "side": source.side}
     torch.manual_seed(args.seed)
     network = Pix2PixGenerator(**config)
+    begin_with(network, args.begin)
     judges = Judges(recipe.inputs)
     judges.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(

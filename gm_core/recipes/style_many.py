@@ -25,13 +25,12 @@ import skimage.data
 import torch
 import torch.nn.functional as F
 from PIL import Image
-from safetensors.torch import load_file
 from torch import Tensor
 
 from gm_core.datasets.folders import RandomCrops, picture_files, read_picture, to_tensor
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.models.style_network import StyleNetwork
-from gm_core.recipes.common import exactly, load_state, quickly, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import begin_with, exactly, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 from gm_core.styles import STYLES
 from gm_core.tasks.gatys import Statistics, statistics
 
@@ -213,8 +212,7 @@ def main() -> None:
     groups = [{"params": shared, "peak": args.rate}, {"params": own, "peak": STYLE_RATE * args.rate / RATE}]
     optimizer = torch.optim.Adam(groups, betas=(0.9, 0.99))
     step, spent = 0, 0.0
-    if args.begin:
-        network.load_state_dict(load_file(args.begin / "model.safetensors"))
+    begin_with(network, args.begin)
     if state := load_state(args.run):
         network.load_state_dict(state["network"])
         optimizer.load_state_dict(state["optimizer"])

@@ -12,7 +12,7 @@ from gm_core.quiz.card import share_card
 from gm_core.quiz.game import Games
 from gm_core.quiz.levels import Level
 from gm_core.quiz.store import Store
-from gm_core.quiz.supply import Supply
+from gm_core.quiz.supply import AGAIN, Supply
 from tests.quiz.tiny import TinyWorld
 
 
@@ -183,6 +183,23 @@ def test_the_stock_is_bounded_and_refilled_only_where_somebody_plays():
     sizes = {key: len(stock.ready) for key, stock in supply._fakes.items()}
     assert 4 <= sizes["a"] <= 6 and "b" not in sizes
     assert supply._thread is None or not supply._thread.is_alive() or supply._next() is None
+
+
+def test_where_nobody_can_draw_so_fast_others_portraits_come_again_in_new_grain():
+    supply = Supply([TinyWorld()], mark=AGAIN)
+    first = {portrait.identity: portrait for _ in range(AGAIN) for portrait in supply.take("tiny", 2)}
+    supply._mark = 0  # nobody draws any more
+    while supply.ready("tiny"):
+        first |= {portrait.identity: portrait for portrait in supply.take("tiny", 2)}
+    met: set[str] = set()
+    for _ in range(10):
+        pair = supply.take("tiny", 2, met, patience=1.0)
+        assert sorted(portrait.fake for portrait in pair) == [False, True]
+        for again in pair:
+            before = first[again.identity]
+            assert again.identity not in met and again.name != before.name and again.file != before.file
+            assert (again.picture, again.origin, again.guess) == (before.picture, before.origin, before.guess)
+            met.add(again.identity)
 
 
 def test_the_card_is_a_picture_of_the_result_without_a_name(games):
