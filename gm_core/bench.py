@@ -23,12 +23,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from PIL import Image
 
 from gm_core.checkpoints import CHECKPOINTS, find
 from gm_core.cluster import RAY
 from gm_core.errors import GMError
-from gm_core.load import agreement, device, faster_dtype, load, where
+from gm_core.load import AGREEMENT_DB, agreement, build, device, faster_dtype, fetch, where
 
 WARM_RUNS = 5
 JOBS = 12
@@ -107,12 +108,13 @@ def measure(name: str) -> dict[str, Any]:
         call()
         warm.append(time.perf_counter() - began)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    network = load(name)
+    network = build(find(name), fetch(find(name))).eval().to(device())  # as it is before `load` lets it run in short floats
     short = faster_dtype(device())
     agrees = agreement(network, short) if short and hasattr(network, "example_inputs") else None
+    used = short if agrees and agrees >= AGREEMENT_DB else torch.float32
     return {"checkpoint": name, "task": find(name).task, "work": words, "first_s": round(first, 2),
             "warm_s": round(statistics.median(warm), 3), "warm_max_s": round(max(warm), 3), "peak_mb": round(peak / 1e6),
-            "precision": str(short or "float32").removeprefix("torch."), "agreement_db": agrees and round(agrees, 1)}
+            "precision": str(used).removeprefix("torch."), "agreement_db": agrees and round(agrees, 1)}
 
 
 def throughput(replicas: int, address: str | None) -> dict[str, Any]:
