@@ -1,9 +1,11 @@
 """The gallery: a room for each entry of `demos.DEMOS`. `python app.py` opens it; importing it builds nothing."""
 
 import argparse
+import importlib
 import logging
 import os
 import sys
+import threading
 import webbrowser
 from typing import Any
 
@@ -21,6 +23,8 @@ from gm_core.engine import Engine, LocalEngine
 from gm_core.errors import GMError
 from gm_core.images import MAX_FILE_BYTES, MAX_PIXELS
 
+WARM_AFTER = 4.0
+"""Seconds after the opening."""
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css_paths": ASSETS / "gallery.css",
@@ -87,6 +91,10 @@ def main() -> None:
             page = gallery(engine)
             address = serve(page, server_name=args.host, server_port=args.port)
             logging.getLogger("gallery").info("The gallery is open at %s", address)
+            # The page opens without torch. Nor shall the first who presses a button wait for it; but the page comes first.
+            warming = threading.Timer(WARM_AFTER, importlib.import_module, ("gm_core.load",))
+            warming.daemon = True
+            warming.start()
             if args.open:
                 webbrowser.open(address)
             page.block_thread()

@@ -22,6 +22,7 @@ from PIL import Image
 from gm_core.checkpoints import Checkpoint, find, of_task
 from gm_core.engine import Engine, Event, Finished, Progress, Waiting
 from gm_core.errors import BadInput, Cancelled, GMError
+from gm_core.hub import where
 from gm_core.images import fit, open_picture, read_parameters, save_png
 
 logger = logging.getLogger(__name__)
@@ -230,8 +231,6 @@ def follow(events: Iterator[Event[T]], render: Callable[[Waiting | Progress], U]
 
 def choices(task: str) -> list[tuple[str, str]]:
     """Entries of a checkpoint dropdown: title with where the weights are, and the name."""
-    from gm_core.load import where  # torch takes two seconds; the page's first paint should not wait for it twice
-
     return [(f"{checkpoint.title} · {where(checkpoint)}", checkpoint.name) for checkpoint in of_task(task)]
 
 

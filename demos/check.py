@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 from gradio.utils import get_upload_folder
@@ -16,15 +16,17 @@ from PIL import Image
 from demos.base import ASSETS, HEAVY, LIGHT, Demo, choices, follow, guarded, guarded_stream, how_it_works, status
 from gm_core.check.cases import Inputs, cases, read_seeds, read_settings
 from gm_core.check.kinds import KINDS, of
-from gm_core.check.opening import Offer, offer
+from gm_core.check.outcome import Outcome
 from gm_core.check.report import inline_script, page, sheet, summary
-from gm_core.check.run import Outcome, check
 from gm_core.check.sources import Source, check_allowed, sources
 from gm_core.checkpoints import of_task
 from gm_core.engine import Engine
 from gm_core.errors import BadInput
+from gm_core.hub import allowed_repositories
 from gm_core.images import open_picture
-from gm_core.load import allowed_repositories
+
+if TYPE_CHECKING:
+    from gm_core.check.opening import Offer  # which needs torch; the page opens without it
 
 NAME = "check"
 MOST_CHECKPOINTS, MOST_INPUTS, MOST_SEEDS, MOST_PICTURES = 4, 8, 8, 64
@@ -89,8 +91,10 @@ def _opened(paths: list[str] | None, most: int) -> dict[str, Image.Image]:
     return {Path(path).stem: open_picture(path) for path in paths}
 
 
-def offered(found: list[Source]) -> list[Offer]:
+def offered(found: list[Source]) -> "list[Offer]":
     """What the Hub would send. Raises CheckpointError, also for more than 2 GB, and Unavailable."""
+    from gm_core.check.opening import offer
+
     offers = [offer(one) for one in found if one.kind == "hub"]
     for one in offers:
         if one.bytes > MAX_BYTES:
@@ -98,7 +102,7 @@ def offered(found: list[Source]) -> list[Offer]:
     return offers
 
 
-def _asked(offers: list[Offer]) -> str:
+def _asked(offers: "list[Offer]") -> str:
     lines = "".join(f"<li><b>{html.escape(one.source.place)}</b> at commit {html.escape(one.commit[:8])}: "
                     f"{one.bytes / 1e6:.1f} MB in {len(one.files)} files, licence {html.escape(one.licence)}</li>"
                     for one in offers)
@@ -173,6 +177,8 @@ def draw(engine: Engine) -> None:
     def compare(task_: str, chosen_: list[str], repositories_: str, seeds_: str, settings_: str, side_: float,
                 pictures_: list[str] | None, prompts_: str, references_: list[str] | None,
                 agreed_: list[str]) -> Iterator[dict[Any, Any]]:
+        from gm_core.check.run import check
+
         found = named(chosen_ or [], repositories_ or "")
         varied = read_settings(task_, [line.strip() for line in (settings_ or "").splitlines() if line.strip()])
         numbers = read_seeds(seeds_ or "0")
@@ -242,6 +248,7 @@ def _about(task: str) -> str:
 def hang() -> None:
     """Makes the sheet that hangs here first: python -c "from demos.check import hang; hang()"."""
     from gm_core.check.cases import samples
+    from gm_core.check.run import check
 
     photographs = samples()
     parts = {"A cat": photographs["chelsea"].crop((90, 20, 346, 276)),

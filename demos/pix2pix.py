@@ -34,6 +34,7 @@ from demos.base import (
     status,
 )
 from gm_core.checkpoints import of_task
+from gm_core.drawings import MAX_COLOURED_SIDE, MAX_SIDE, check_size, kind_of, palette, read_labels
 from gm_core.engine import Engine
 from gm_core.errors import BadInput
 from gm_core.images import fit, open_picture, read_parameters, save_png
@@ -85,8 +86,6 @@ def snapped(path: str, checkpoint: str) -> Image.Image:
     """A visitor's label map in the palette's own colours, at most the table's size. Raises BadInput if it is none."""
     import numpy as np
 
-    from gm_core.tasks.pix2pix import check_size, kind_of, palette, read_labels
-
     image = open_picture(path)
     check_size(image, kind_of(checkpoint))
     colours = palette(checkpoint)
@@ -102,7 +101,7 @@ def snapped(path: str, checkpoint: str) -> Image.Image:
 
 def card_sheet(name: str) -> Image.Image:
     """The sample sheet of a checkpoint's card: templates and their samples; of one that colours, grey, coloured, truth."""
-    from gm_core.tasks.pix2pix import kind_of, pix2pix
+    from gm_core.tasks.pix2pix import pix2pix
 
     rows: list[list[Image.Image]] = []
     if kind_of(name) == "luminance":
@@ -128,7 +127,7 @@ def card_sheet(name: str) -> Image.Image:
 
 def hang() -> None:
     """Makes the picture of this room and the sheets of its cards; see `demos.hang`: the first template, painted."""
-    from gm_core.tasks.pix2pix import kind_of, pix2pix
+    from gm_core.tasks.pix2pix import pix2pix
 
     for record in of_task(TASK):
         if record.shipped:
@@ -144,8 +143,6 @@ def hang() -> None:
 
 def draw(engine: Engine) -> None:
     """The room: table left; right the picture that follows, its label, and samples."""
-    from gm_core.tasks.pix2pix import kind_of, palette
-
     hung_path = ASSETS / "examples" / "pix2pix.png"
     hung = read_parameters(hung_path) or {}
     first = of_task(TASK)[0].name
@@ -191,8 +188,6 @@ def draw(engine: Engine) -> None:
 
     def source(value: object, laid: Image.Image | None, path: str | None, name: str) -> Image.Image:
         """What is to be painted: the photograph, the drawing, or the template that nobody has touched yet."""
-        from gm_core.tasks.pix2pix import MAX_COLOURED_SIDE, MAX_SIDE, kind_of, palette
-
         if not palette(name):
             return fit(pictured(path), MAX_COLOURED_SIDE if kind_of(name) == "luminance" else MAX_SIDE)
         if laid is not None and not (isinstance(value, dict) and "palette" not in value):

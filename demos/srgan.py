@@ -94,9 +94,8 @@ def detail_by_method(small: Image.Image, original: Image.Image | None, checkpoin
 
 def draw(engine: Engine) -> None:
     """The room: photograph left; right the framed slider, its label, the detail, and the table."""
-    from gm_core.tasks.srgan import bicubic
-
     hung_input = open_picture(ASSETS / "examples" / "srgan-input.png")
+    hung_input = hung_input.resize((4 * hung_input.width, 4 * hung_input.height), Image.Resampling.BICUBIC)
     hung_path = ASSETS / "examples" / "srgan.png"
     hung = read_parameters(hung_path) or {}
     hung_details = {title: open_picture(ASSETS / "examples" / f"srgan-detail-{name}.png")
@@ -116,7 +115,7 @@ def draw(engine: Engine) -> None:
                                            info="The lecture's experiment: then there is an original to measure against.",
                                            elem_id="srgan-shrink")
         with gr.Column(scale=7, min_width=320):
-            result = gr.ImageSlider((shown(bicubic(hung_input)), str(hung_path)), label="Bicubic · network",
+            result = gr.ImageSlider((shown(hung_input), str(hung_path)), label="Bicubic · network",
                                     show_label=False, interactive=False, buttons=["fullscreen"], max_height=640,
                                     elem_classes="framed", elem_id="srgan-result")
             news = gr.HTML(elem_classes="news")

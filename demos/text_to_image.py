@@ -33,8 +33,8 @@ from demos.base import (
 from gm_core.checkpoints import find, of_task
 from gm_core.engine import Engine, Progress, Waiting
 from gm_core.errors import BadInput
+from gm_core.hub import allowed_repositories
 from gm_core.images import open_picture, read_parameters
-from gm_core.load import allowed_repositories
 
 TASK = "text_to_image"
 EXAMPLES = (
@@ -80,7 +80,7 @@ def unknown_said(prompt: str, checkpoint: str) -> str:
 
 def cost_said(checkpoint: str) -> str:
     """Of a checkpoint from the Hub: what it costs, before it is asked for."""
-    from gm_core.load import where
+    from gm_core.hub import where
 
     record = find(checkpoint)
     place = where(record)

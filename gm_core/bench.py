@@ -29,7 +29,8 @@ from PIL import Image
 from gm_core.checkpoints import CHECKPOINTS, find
 from gm_core.cluster import RAY
 from gm_core.errors import GMError
-from gm_core.load import AGREEMENT_DB, agreement, build, device, faster_dtype, fetch, where
+from gm_core.hub import fetch, where
+from gm_core.load import AGREEMENT_DB, agreement, build, device, faster_dtype
 
 WARM_RUNS = 5
 JOBS = 12
@@ -71,7 +72,8 @@ def work(name: str) -> tuple[str, Callable[[], object]]:
         mask.paste(255, (180, 160, 330, 340))
         return "512x512, a tenth of it", lambda: inpainting(image, mask, checkpoint=name)
     if task == "pix2pix":
-        from gm_core.tasks.pix2pix import kind_of, palette, pix2pix
+        from gm_core.drawings import kind_of, palette
+        from gm_core.tasks.pix2pix import pix2pix
 
         drawing = picture(256, 256)
         if kind_of(name) != "luminance":  # walls and windows, or whatever the first labels are

@@ -15,6 +15,8 @@ from typing import Any
 from gm_core.errors import CheckpointError
 
 SHIPPED = Path(__file__).resolve().parents[1] / "assets" / "checkpoints"
+PICKLES = (".pth", ".pt", ".ckpt", ".bin")
+"""Endings of old weights, which may hold programs: nothing of the table may have one."""
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 

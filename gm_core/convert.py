@@ -22,11 +22,11 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
+from gm_core.checkpoints import PICKLES
 from gm_core.errors import CheckpointError
 from gm_core.load import read_weights
 from gm_core.models.layouts import Recognised, recognised
 
-PICKLES = (".pth", ".pt", ".ckpt", ".bin")
 INSIDE = ("params_ema", "g_ema", "ema", "params", "state_dict", "model_state_dict", "generator", "netG", "net_g", "G", "model",
           "weights", "module", "net")
 """Where training scripts keep the weights beside other things; averaged ones first, as they are what papers show."""

@@ -3,21 +3,24 @@
 Inside the core a picture is an RGB `PIL.Image`, upright, sRGB, without alpha; a tensor is (1, 3, H, W) float in 0..1.
 """
 
+from __future__ import annotations
+
 import io
 import json
 import re
 import struct
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin, UnidentifiedImageError
-from torch import Tensor
 
 import gm_core
 from gm_core.errors import BadInput, GMError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 UPRIGHT: dict[object, Image.Transpose] = {
     2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -163,6 +166,8 @@ def fit(image: Image.Image, longest: int) -> Image.Image:
 
 def to_tensor(image: Image.Image) -> Tensor:
     """RGB picture -> (1, 3, H, W) float32 in 0..1."""
+    import torch  # here: it takes more than a second, and the page opens without it
+
     pixels = np.array(image.convert("RGB"))  # a copy: torch wants writable memory
     return torch.from_numpy(pixels).permute(2, 0, 1)[None].float() / 255.0
 

@@ -13,8 +13,9 @@ import yaml
 from safetensors import safe_open
 
 from gm_core.checkpoints import CHECKPOINTS, SHIPPED, Checkpoint, find, of_task, table
+from gm_core.hub import fetch, where
 from gm_core.images import open_picture
-from gm_core.load import build, fetch, where
+from gm_core.load import build
 
 MB = 10**6
 SHIPPING = [checkpoint for checkpoint in CHECKPOINTS if checkpoint.shipped]

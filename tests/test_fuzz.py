@@ -12,13 +12,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from gm_core.drawings import palette
 from gm_core.errors import GMError
 from gm_core.images import MAX_PIXELS, open_picture
 from gm_core.styles import STYLES
 from gm_core.tasks.cyclegan import cyclegan
 from gm_core.tasks.gatys import gatys
 from gm_core.tasks.inpainting import inpainting
-from gm_core.tasks.pix2pix import palette, pix2pix
+from gm_core.tasks.pix2pix import pix2pix
 from gm_core.tasks.portraits import portraits
 from gm_core.tasks.srgan import srgan
 from gm_core.tasks.style_transfer import style_transfer

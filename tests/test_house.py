@@ -17,6 +17,7 @@ STOREYS = [
     {"gm_core.images"},
     {"gm_core.models", "gm_core.metrics", "gm_core.datasets", "gm_core.styles"},
     {"gm_core.checkpoints"},
+    {"gm_core.hub", "gm_core.drawings"},
     {"gm_core.load"},
     {"gm_core.tasks"},
     {"gm_core.quiz"},
@@ -96,7 +97,7 @@ def test_the_reader_of_imports_sees_what_is_there():
     """The rules above would hold of a house that was not looked at."""
     assert "gm_core.load" in imports(ROOT / "gm_core" / "tasks" / "srgan.py")
     assert "demos.srgan" in imports(ROOT / "demos" / "__init__.py")
-    assert "huggingface_hub" in imports(ROOT / "gm_core" / "load.py")
+    assert "huggingface_hub" in imports(ROOT / "gm_core" / "hub.py")
     assert "gradio" in imports(ROOT / "app.py")
     assert len(SOURCES) > 20
 
@@ -109,6 +110,13 @@ def test_importing_the_core_is_cheap():
     loaded = set(json.loads(process.stdout))
     assert {"gm_core.load", "torch"} <= loaded
     assert not loaded & {"gradio", "diffusers", "transformers", "huggingface_hub", "torchmetrics", "skimage", "ray"}
+
+
+def test_the_page_opens_without_torch():
+    """It takes more than a second, a third of the opening; whoever asks for the page has asked for no picture yet."""
+    script = "import app, sys; app.gallery(); print('torch' in sys.modules)"
+    process = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == ["False"]
 
 
 def test_no_file_names_a_place_of_the_machine_it_was_written_on():

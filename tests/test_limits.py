@@ -10,7 +10,7 @@ import pytest
 
 from demos.guard import DEFAULTS, Limits, rules, visitor
 from gm_core.errors import GMError
-from gm_core.load import allowed_repositories
+from gm_core.hub import allowed_repositories
 from gm_core.public import is_public
 from tests.hubs import free_port
 from tests.served import ROOT, serving

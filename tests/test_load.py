@@ -16,6 +16,7 @@ import torch
 from safetensors.torch import save, save_file
 from torch import Tensor, nn
 
+from gm_core import hub as files
 from gm_core import load as loader
 from gm_core.checkpoints import CHECKPOINTS, Checkpoint
 from gm_core.errors import Cancelled, CheckpointError, GMError
@@ -230,7 +231,7 @@ def test_full_disk_has_its_sentence():
                   RuntimeError("I/O error: No space left on device (os error 28)")):  # as Xet says it
         error = OSError("Could not write")
         error.__cause__ = cause
-        assert loader._why_unavailable(record, "model.safetensors", error) == (
+        assert files.why_unavailable(record, "model.safetensors", error) == (
             "There is not enough room on the disk for Tiny (60 MB). Free some space, or point HF_HOME to a larger disk.")
 
 
@@ -258,7 +259,7 @@ def local(folder: Path, state: dict[str, Tensor] | None = None, build: str = "sr
 
 def refusal(record: Checkpoint) -> str:
     with pytest.raises(CheckpointError) as caught:
-        loader.build(record, loader.fetch(record))
+        loader.build(record, files.fetch(record))
     return str(caught.value)
 
 
@@ -333,14 +334,14 @@ def test_a_whole_file_that_begins_like_a_pickle_is_loaded(tmp_path, first):
     file = save(tiny(), {"padding": "x" * padding})
     assert file.startswith(first)
     (record.folder / "model.safetensors").write_bytes(file)
-    assert isinstance(loader.build(record, loader.fetch(record)), SRResNet)
+    assert isinstance(loader.build(record, files.fetch(record)), SRResNet)
 
 
 def test_only_safetensors_is_ever_fetched():
     record = Checkpoint(**{**RECORD, "name": "x", "files": ("model.safetensors", "pytorch_model.bin"),
                            "repo_id": "team/x", "revision": COMMIT})
     with pytest.raises(CheckpointError, match=r"pytorch_model\.bin, which is not safetensors"):
-        loader.fetch(record)
+        files.fetch(record)
 
 
 # --- the store --------------------------------------------------------------------------------------------------------
@@ -470,7 +471,7 @@ def test_an_unknown_name_lists_the_names():
 
 
 def test_where_a_shipped_checkpoint_is():
-    assert loader.where(Checkpoint(**{**RECORD, "name": "x"})) == "shipped"
+    assert files.where(Checkpoint(**{**RECORD, "name": "x"})) == "shipped"
 
 
 # --- precision --------------------------------------------------------------------------------------------------------

@@ -28,12 +28,12 @@ def visit(endpoint: str, home: Path, visits: dict[str, dict[str, Any]], **enviro
 
 
 def _visit(leave_after: float = 1e9, leave_at: float = 2.0, **fields: Any) -> dict[str, Any]:
-    from gm_core import load
+    from gm_core import hub, load
     from gm_core.checkpoints import Checkpoint
     from gm_core.errors import Cancelled, GMError
 
     checkpoint = Checkpoint(**{**RECORD, "name": fields["repo_id"], **fields})
-    before = load.where(checkpoint)
+    before = hub.where(checkpoint)
     started = time.monotonic()
     reports: list[tuple[float | None, str]] = []
 
@@ -44,13 +44,13 @@ def _visit(leave_after: float = 1e9, leave_at: float = 2.0, **fields: Any) -> di
 
     outcome: dict[str, Any] = {"before": before, "reports": reports}
     try:
-        network = load.build(checkpoint, load.fetch(checkpoint, report))
+        network = load.build(checkpoint, hub.fetch(checkpoint, report))
         outcome["network"] = type(network).__name__
         outcome["weights"] = sum(float(value.double().sum()) for value in network.state_dict().values())
     except GMError as error:
         outcome |= {"error": type(error).__name__, "message": str(error)}
     # anything else ends the process, and the test shows its traceback
-    return {**outcome, "seconds": time.monotonic() - started, "after": load.where(checkpoint)}
+    return {**outcome, "seconds": time.monotonic() - started, "after": hub.where(checkpoint)}
 
 
 if __name__ == "__main__":

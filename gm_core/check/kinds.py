@@ -1,21 +1,28 @@
-"""The seven tasks as a check sees them: what goes in, what may be varied, how one picture is made, how it is measured."""
+"""The seven tasks as a check sees them: what goes in, what may be varied, how one picture is made, how it is measured.
+
+What a task needs is imported when it is asked: the page shows the tasks before torch is there.
+"""
+
+from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from PIL import Image
 
-from gm_core.check.opening import Opened, visiting
 from gm_core.errors import BadInput
 from gm_core.images import to_image, to_tensor
-from gm_core.load import load
-from gm_core.metrics import perceptual_distance, psnr, psnr_y, ssim, ssim_y
-from gm_core.models.dcgan import DCGANGenerator
 from gm_core.report import Report
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from gm_core.check.opening import Opened
+    from gm_core.models.dcgan import DCGANGenerator
 
 Figures = dict[str, float]
 
@@ -72,6 +79,11 @@ def distance(made: Image.Image, reference: Image.Image) -> Figures:
     """Perceptual distance as our small feature network sees it; nothing for pictures too small for it."""
     if min(made.size) < 32:
         return {}
+    import torch
+
+    from gm_core.load import load
+    from gm_core.metrics import perceptual_distance
+
     with torch.inference_mode():
         value = perceptual_distance(to_tensor(made), to_tensor(reference), load("features-small"))  # pyright: ignore
     return {"distance": float(value)}
@@ -79,6 +91,8 @@ def distance(made: Image.Image, reference: Image.Image) -> Figures:
 
 def whole(made: Image.Image, case: Case) -> Figures:
     """PSNR and SSIM over the three channels, and the perceptual distance."""
+    from gm_core.metrics import psnr, ssim
+
     assert case.reference is not None
     x, y = to_tensor(made), to_tensor(case.reference)
     return {"psnr": min(psnr(x, y), 99.0), "ssim": ssim(x, y), **distance(made, case.reference)}
@@ -86,6 +100,8 @@ def whole(made: Image.Image, case: Case) -> Figures:
 
 def luma(made: Image.Image, case: Case) -> Figures:
     """As super-resolution papers measure: luma, four pixels off each border."""
+    from gm_core.metrics import psnr_y, ssim_y
+
     assert case.reference is not None
     x, y = to_tensor(made), to_tensor(case.reference)
     return {"psnr": min(psnr_y(x, y), 99.0), "ssim": ssim_y(x, y), **distance(made, case.reference)}
@@ -93,6 +109,7 @@ def luma(made: Image.Image, case: Case) -> Figures:
 
 def in_the_hole(made: Image.Image, case: Case) -> Figures:
     """PSNR and perceptual distance over the hole alone; SSIM, whose windows do not stop at its edge, over the whole."""
+    from gm_core.metrics import ssim
     from gm_core.tasks.inpainting import measured
 
     assert case.reference is not None and case.mask is not None
@@ -101,6 +118,12 @@ def in_the_hole(made: Image.Image, case: Case) -> Figures:
 
 
 # --- pictures -----------------------------------------------------------------------------------------------------------
+
+
+def _visiting(found: Opened) -> AbstractContextManager[str]:
+    from gm_core.check.opening import visiting
+
+    return visiting(found)
 
 
 def _picture(case: Case) -> Image.Image:
@@ -115,7 +138,7 @@ def _srgan(found: Opened, case: Case, report: Report) -> Image.Image:
     scale = int(getattr(found.network, "scale", SCALE))
     if scale != SCALE:
         raise BadInput(f"This network enlarges {scale} times; here pictures are enlarged {SCALE} times.")
-    with visiting(found) as name:
+    with _visiting(found) as name:
         return srgan(_picture(case), checkpoint=name, report=report)
 
 
@@ -132,21 +155,21 @@ def _style_transfer(found: Opened, case: Case, report: Report) -> Image.Image:
     styles = int(getattr(found.network, "styles", len(STYLES)))
     if styles != len(STYLES):
         raise BadInput(f"This network knows {styles} styles; the room has {len(STYLES)} paintings.")
-    with visiting(found) as name:
+    with _visiting(found) as name:
         return style_transfer(_picture(case), checkpoint=name, report=report, **case.settings)
 
 
 def _cyclegan(found: Opened, case: Case, report: Report) -> Image.Image:
     from gm_core.tasks.cyclegan import cyclegan
 
-    with visiting(found) as name:
+    with _visiting(found) as name:
         return cyclegan(_picture(case), checkpoint=name, report=report, **case.settings)
 
 
 def _pix2pix(found: Opened, case: Case, report: Report) -> Image.Image:
     from gm_core.tasks.pix2pix import pix2pix
 
-    with visiting(found) as name:
+    with _visiting(found) as name:
         return pix2pix(_picture(case), checkpoint=name, seed=case.seed, report=report, **case.settings)
 
 
@@ -154,7 +177,7 @@ def _inpainting(found: Opened, case: Case, report: Report) -> Image.Image:
     from gm_core.tasks.inpainting import inpainting
 
     assert case.mask is not None
-    with visiting(found) as name:
+    with _visiting(found) as name:
         return inpainting(_picture(case), case.mask, checkpoint=name, seed=case.seed, report=report, **case.settings)
 
 
@@ -166,23 +189,29 @@ def _telea(case: Case) -> Image.Image:
 
 
 def _portraits(found: Opened, case: Case, report: Report) -> Image.Image:
+    from gm_core.models.dcgan import DCGANGenerator
+
     if isinstance(found.network, DCGANGenerator):
         return _from_noise(found.network, case.seed)
     if found.record.build == "celebahq:build":
         return _denoised(found, case, report)
     from gm_core.tasks.portraits import portraits
 
-    with visiting(found) as name:
+    with _visiting(found) as name:
         settings = {key: value for key, value in case.settings.items() if key != "steps"}
         return portraits(1, seed=case.seed, checkpoint=name, report=report, **settings)[0]
 
 
-def _normal(shape: tuple[int, ...], seed: int) -> torch.Tensor:
+def _normal(shape: tuple[int, ...], seed: int) -> Tensor:
     """Normal noise of a seed, the same on every machine."""
+    import torch
+
     return torch.from_numpy(np.random.default_rng((seed, 0, 1)).standard_normal(shape, np.float32))
 
 
 def _from_noise(network: DCGANGenerator, seed: int) -> Image.Image:
+    import torch
+
     device = next(network.parameters()).device
     with torch.inference_mode():
         return to_image(network(_normal((1, network.latent, 1, 1), seed).to(device)) / 2 + 0.5)
@@ -190,6 +219,7 @@ def _from_noise(network: DCGANGenerator, seed: int) -> Image.Image:
 
 def _denoised(found: Opened, case: Case, report: Report) -> Image.Image:
     """DDIM (Song et al. 2021, arXiv:2010.02502), without noise on the way: one seed, one picture."""
+    import torch
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     steps = int(case.settings.get("steps", 50))
@@ -214,7 +244,7 @@ def _denoised(found: Opened, case: Case, report: Report) -> Image.Image:
 
 def _text_to_image(found: Opened, case: Case, report: Report) -> Image.Image:
     text_to_image = importlib.import_module("gm_core.tasks.text_to_image").text_to_image
-    with visiting(found) as name:
+    with _visiting(found) as name:
         made = text_to_image(case.prompt, checkpoint=name, seed=case.seed, pictures=1, report=report, **case.settings)
     return made[0] if isinstance(made, (list, tuple)) else made
 

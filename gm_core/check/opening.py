@@ -16,7 +16,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from gm_core import load
+from gm_core import hub, load
+from gm_core.check.outcome import Facts
 from gm_core.check.sources import CANONICAL, WEIGHTS, Source, natural
 from gm_core.checkpoints import Checkpoint, find
 from gm_core.convert import filled, read_header, read_pickle, stated
@@ -49,22 +50,6 @@ PIPELINES = {
     "swin2sr": Pipeline("Swin2SR, transformers", ("srgan",), "swin2sr:build"),
 }
 """Class that model_index.json or config.json names -> who builds it."""
-
-
-@dataclass(frozen=True)
-class Facts:
-    """What a report says of a set of weights."""
-
-    layout: str = ""
-    parameters: int = 0
-    bytes: int = 0
-    sha256: str = ""
-    """Of the weights' file, or of all of them in the order of their names."""
-    stored: str = ""
-    """Number formats in the file."""
-    revision: str = ""
-    licence: str = ""
-    notes: tuple[str, ...] = ()
 
 
 @dataclass
@@ -111,7 +96,7 @@ def _of_table(source: Source, task: str, limit: int, report: Report) -> Opened:
     _check_task(source.label, record.network, (record.task, *record.also), task)
     if not record.shipped and record.size > limit:
         raise CheckpointError(_too_large(source.label, record.size, limit))
-    folder = load.fetch(record, report)
+    folder = hub.fetch(record, report)
     network = load.build(record, folder)
     files = [folder / name for name in record.files]
     facts = _facts(record.network, network, [file for file in files if file.suffix == ".safetensors"], ())
@@ -273,7 +258,7 @@ def offer(source: Source, *, pickles: bool = False) -> Offer:
         size = sum(get_hf_file_metadata(hf_hub_url(source.place, file, revision=commit)).size or 0 for file in files)
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         record = _hub_record(source, source.revision, ("",), 0)
-        raise Unavailable(load._why_unavailable(record, name, error)) from error
+        raise Unavailable(hub.why_unavailable(record, name, error)) from error
     card: Any = info.card_data
     licence = str(getattr(card, "license", None) or next((tag.removeprefix("license:") for tag in info.tags or []
                                                           if tag.startswith("license:")), "not stated"))
@@ -319,7 +304,7 @@ def _from_hub(source: Source, pickles: bool, limit: int, report: Report) -> tupl
     old = [name for name in found.files if not name.endswith(FETCHED)]
     if old:
         return _old_file(source, found, old[0]), found.licence, found.commit
-    folder = load.fetch(_hub_record(source, found.commit, found.files, found.bytes), report)
+    folder = hub.fetch(_hub_record(source, found.commit, found.files, found.bytes), report)
     return folder / source.file if source.file else folder, found.licence, found.commit
 
 
@@ -344,7 +329,7 @@ def _old_file(source: Source, found: Offer, name: str) -> Path:
         return Path(hf_hub_download(source.place, name, revision=found.commit))
     except (OSError, ValueError, RuntimeError, HTTPError) as error:
         record = _hub_record(source, found.commit, (name,), found.bytes)
-        raise Unavailable(load._why_unavailable(record, name, error)) from error
+        raise Unavailable(hub.why_unavailable(record, name, error)) from error
 
 
 def _too_large(label: str, size: int, limit: int) -> str:

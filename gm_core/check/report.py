@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from gm_core.check.kinds import Case, of
-from gm_core.check.run import BETTER, Examined, Outcome
+from gm_core.check.outcome import BETTER, Examined, Outcome
 from gm_core.errors import BadInput
 
 ASSETS = Path(__file__).resolve().parents[2] / "assets" / "check"

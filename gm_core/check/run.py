@@ -4,7 +4,6 @@
 run one after another, so that one network at a time is in memory; an engine runs them anywhere, as many at once as it can.
 """
 
-import hashlib
 import platform
 import queue
 import resource
@@ -15,7 +14,7 @@ import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -23,8 +22,9 @@ from PIL import Image
 
 import gm_core
 from gm_core import load
-from gm_core.check.kinds import Case, Figures, of
-from gm_core.check.opening import MAX_BYTES, Facts, opened, settle
+from gm_core.check.kinds import Case, of
+from gm_core.check.opening import MAX_BYTES, opened, settle
+from gm_core.check.outcome import Examined, Facts, Made, Outcome
 from gm_core.check.sources import Source
 from gm_core.engine import Engine, Finished, Progress
 from gm_core.errors import Cancelled, GMError
@@ -35,69 +35,6 @@ from gm_core.report import Report, silent
 LEAST_FOR_KID = 50
 AT_ONCE = 16
 """Sets of weights that are given to an engine together."""
-BETTER = {"psnr": max, "ssim": max, "distance": min, "kid": min}
-"""Figure -> which of two is nearer to the references."""
-
-
-@dataclass
-class Made:
-    """One picture, or why there is none."""
-
-    case: int
-    """Its place among the cases."""
-    picture: Image.Image | None = None
-    seconds: float = 0.0
-    figures: Figures = field(default_factory=dict)
-    failure: str = ""
-
-    def digest(self) -> str:
-        """SHA-256 of the pixels."""
-        return hashlib.sha256(self.picture.tobytes()).hexdigest() if self.picture is not None else ""
-
-
-@dataclass
-class Examined:
-    """What came of one set of weights."""
-
-    source: Source
-    facts: Facts = field(default_factory=Facts)
-    made: list[Made] = field(default_factory=list)
-    opening: float = 0.0
-    """Seconds to open it."""
-    memory: int = 0
-    """Bytes that the process needed at most beyond what it had before; 0 where that cannot be told."""
-    failure: str = ""
-    figures: Figures = field(default_factory=dict)
-    """Means over its pictures, and KID of the whole set."""
-
-    @property
-    def fine(self) -> bool:
-        return not self.failure and all(not one.failure for one in self.made)
-
-    def seconds(self) -> float:
-        """Of one picture: the median, without the first where there are several, which pays for warming up."""
-        times = [one.seconds for one in self.made if one.picture is not None]
-        return statistics.median(times[1:] or times) if times else 0.0
-
-
-@dataclass
-class Outcome:
-    """All that a report says."""
-
-    task: str
-    cases: list[Case]
-    examined: list[Examined]
-    baseline: Examined | None
-    notes: list[str]
-    environment: dict[str, str]
-    command: str = ""
-    grid: tuple[str, str] | None = None
-
-    @property
-    def fine(self) -> bool:
-        return all(one.fine for one in self.examined)
-
-
 def examine(task: str, source: Source, cases: Sequence[Case], *, pickles: bool = True, limit: int = MAX_BYTES,
             report: Report = silent) -> Examined:
     """One set of weights through the cases. Raises Cancelled only: whatever else goes wrong is said in what is returned."""

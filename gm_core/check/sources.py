@@ -5,10 +5,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from gm_core.checkpoints import CHECKPOINTS
-from gm_core.convert import PICKLES
+from gm_core.checkpoints import CHECKPOINTS, PICKLES
 from gm_core.errors import BadInput, CheckpointError
-from gm_core.load import allowed_repositories, is_allowed
+from gm_core.hub import allowed_repositories, is_allowed
 
 WEIGHTS = (".safetensors", *PICKLES)
 CANONICAL = ("model.safetensors", "diffusion_pytorch_model.safetensors", "pytorch_model.bin")

@@ -28,7 +28,7 @@ from gm_core.cluster.replica import Begun, Board, Failed, Question, Replica
 from gm_core.cluster.settings import CHECK, OTHERS, Spread, read
 from gm_core.engine import Event, Finished, News, Progress, Waiting, full, result_of
 from gm_core.errors import Cancelled, GMError
-from gm_core.load import allowed_repositories
+from gm_core.hub import allowed_repositories
 from gm_core.public import is_public
 
 logger = logging.getLogger(__name__)

@@ -248,9 +248,10 @@ def _portraits(folder: Path, number: int, report: Report) -> None:
     from diffusers.schedulers.scheduling_ddim import DDIMScheduler
 
     from gm_core import load
+    from gm_core.hub import fetch
 
     report(None, f"Loading {GENERATOR.title}")
-    network = load.build(GENERATOR, load.fetch(GENERATOR, report)).eval().requires_grad_(False).to(load.device())
+    network = load.build(GENERATOR, fetch(GENERATOR, report)).eval().requires_grad_(False).to(load.device())
     scheduler = DDIMScheduler(num_train_timesteps=1000, beta_start=1e-4, beta_end=0.02, beta_schedule="linear")
     scheduler.set_timesteps(STEPS)
     for done, i in enumerate(lacking):

@@ -19,6 +19,7 @@ from torch import Tensor
 from gm_core import load as loading
 from gm_core.checkpoints import Checkpoint, find
 from gm_core.errors import BadInput, CheckpointError, Unavailable, number, string, whole
+from gm_core.hub import fetch
 from gm_core.images import to_image
 from gm_core.models.text_to_image import NETWORKS, TextToImage, WordWatcher, parts_of, watched
 from gm_core.report import Report, silent
@@ -231,7 +232,7 @@ def record_of(checkpoint: str, report: Report = silent) -> Checkpoint:
         "trained_on": "what its card says", "licence": "see its card", "paper": "https://arxiv.org/abs/2112.10752",
         "build": "text_to_image:build", "parameters": 0, "repo_id": repo_id, "revision": revision,
         "source": f"https://huggingface.co/{repo_id}"}
-    folder = loading.fetch(Checkpoint(size=1000, files=("model_index.json",), **about), report)
+    folder = fetch(Checkpoint(size=1000, files=("model_index.json",), **about), report)
     kinds = parts_of(json.loads((folder / "model_index.json").read_text(encoding="utf-8")), repo_id)
     here = {str(file.relative_to(folder)): file.stat().st_size for file in folder.rglob("*") if file.is_file()}
     files = _needed(kinds, here)

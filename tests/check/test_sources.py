@@ -4,7 +4,7 @@ import pytest
 
 from gm_core.check.sources import Source, check_allowed, natural, sources
 from gm_core.errors import BadInput, CheckpointError
-from gm_core.load import allowed_repositories
+from gm_core.hub import allowed_repositories
 
 
 def touch(folder, *names):

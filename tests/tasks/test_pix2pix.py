@@ -8,8 +8,9 @@ from PIL import Image
 
 from gm_core import checkpoints, load
 from gm_core.datasets import facades, portraits
+from gm_core.drawings import palette, read_labels
 from gm_core.errors import BadInput
-from gm_core.tasks.pix2pix import palette, pix2pix, read_labels
+from gm_core.tasks.pix2pix import pix2pix
 from tests.records import put, standing_in
 from tests.translation_records import community_files, community_record, tiny_records
 
