@@ -10,10 +10,7 @@ decay to zero. Run the same command again to go on after an interruption. A trai
         --deepen assets/checkpoints/srresnet-x4 --rate 1e-3 --steps 5000
 
 begins with the checkpoint's blocks and, between them, new ones that do nothing yet (Net2Net, Chen et al. 2016,
-arXiv:1511.05641). PSNR counts squares, so that a last part with them gains a little more of it:
-
-    python -m gm_core.recipes.srresnet_x4 --data DATA --run runs/srresnet-x4-squares --blocks 16 \
-        --deepen assets/checkpoints/srresnet-x4 --loss mse --soft 0.05 --rate 3e-4 --steps 1600
+arXiv:1511.05641).
 """
 
 import argparse
@@ -52,14 +49,14 @@ def reduce(picture: np.ndarray, scale: int = 4) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((width // scale, height // scale), Image.Resampling.BICUBIC))
 
 
-def training_crops(data: Path, seed: int, soft: float = SOFT) -> tuple[RandomCrops, RandomCrops]:
+def training_crops(data: Path, seed: int) -> tuple[RandomCrops, RandomCrops]:
     """Photographs of BSDS, and landscapes; the held-out twentieth of each folder is not among them."""
     bsds = [read_picture(path) for path in picture_files(data / "bsds400")]
     folders = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     landscapes = [read_picture(path) for folder in folders for path in picture_files(data / folder)]
     side = PHASES[0][1]
-    return (RandomCrops(bsds, side, soft=soft, seed=seed),
-            RandomCrops(landscapes, side, max_reduction=1.5, soft=soft, seed=seed + 1))
+    return (RandomCrops(bsds, side, soft=SOFT, seed=seed),
+            RandomCrops(landscapes, side, max_reduction=1.5, soft=SOFT, seed=seed + 1))
 
 
 def draw_batch(bsds: RandomCrops, landscapes: RandomCrops, size: int) -> tuple[Tensor, Tensor]:
@@ -115,8 +112,6 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=10500)
     parser.add_argument("--blocks", type=int, default=CONFIG["blocks"])
     parser.add_argument("--deepen", type=Path, help="folder of a checkpoint of fewer blocks to begin with")
-    parser.add_argument("--loss", choices=("l1", "mse"), default="l1")
-    parser.add_argument("--soft", type=float, default=SOFT, help="share of crops without the finest detail")
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate at the beginning")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
@@ -136,7 +131,7 @@ def main() -> None:
         optimizer.load_state_dict(state["optimizer"])
         step = state["step"]
         logger.info("going on from step %d", step)
-    bsds, landscapes = training_crops(args.data, args.seed + step, args.soft)
+    bsds, landscapes = training_crops(args.data, args.seed + step)
 
     began, losses = time.perf_counter(), []
     while step < args.steps:
@@ -146,8 +141,7 @@ def main() -> None:
         _, side, batch = max(phase for phase in PHASES if phase[0] <= step / args.steps)
         bsds.size = landscapes.size = side
         small, large = draw_batch(bsds, landscapes, batch)
-        found = quickly(network, small.contiguous(memory_format=torch.channels_last))
-        loss = (F.l1_loss if args.loss == "l1" else F.mse_loss)(found, large)
+        loss = F.l1_loss(quickly(network, small.contiguous(memory_format=torch.channels_last)), large)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
