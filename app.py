@@ -3,6 +3,7 @@
 import argparse
 import logging
 import os
+import secrets
 import sys
 import webbrowser
 from typing import Any
@@ -16,6 +17,7 @@ from demos.base import ASSETS
 from demos.guard import Guard, Limits, trust_proxies
 from demos.interpreter import Interpreter, Page
 from demos.shell import THEME, footer, header
+from demos.tools import Tools, pictures_of, wanted
 from gm_core.cluster import add_options, chosen
 from gm_core.engine import Engine, LocalEngine
 from gm_core.errors import GMError
@@ -35,6 +37,7 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "footer_links": ["api"],
     "quiet": True,
+    "mcp_server": False,  # `demos.tools` has its own
 }
 
 
@@ -56,7 +59,7 @@ def gallery(engine: Engine | None = None) -> gr.Blocks:
 def serve(page: gr.Blocks, **where: Any) -> str:  # noqa: ANN401 - launch's own
     """Opens the page with all that the rooms bring, behind its guard, and returns its address. where: arguments of `launch`.
 
-    Raises GMError for a limit that is set wrongly.
+    Raises GMError for a setting that cannot be followed.
     """
     routes = [route for demo in DEMOS for route in demo.routes()]
     events: dict[Any, tuple[str, int]] = {}
@@ -64,11 +67,19 @@ def serve(page: gr.Blocks, **where: Any) -> str:  # noqa: ANN401 - launch's own
         events[number] = event.concurrency_id, len(event.inputs)
         if isinstance(event.api_name, str):
             events[event.api_name] = event.concurrency_id, sum(not block.skip_api for block in event.inputs)
-    guard = Middleware(Guard, limits=Limits(), event_of=events.get, own={route.path.split("/")[1] for route in routes},
-                       scripts=[script for demo in DEMOS for script in demo.scripts()])
+    door: dict[str, Any] = {"limits": Limits(), "event_of": events.get, "own": {route.path.split("/")[1] for route in routes},
+                            "scripts": [script for demo in DEMOS for script in demo.scripts()]}
     trust_proxies()
+    app_kwargs: dict[str, Any] = {}
+    if wanted():
+        password = secrets.token_hex(16)
+        tools = Tools(page, pictures_of(page, [task for demo in DEMOS for task in demo.tasks or (demo.name,)]), password)
+        routes += tools.routes()
+        app_kwargs["lifespan"] = tools.lifespan
+        door |= {"tools": tools.pictures(), "password": password}
+        page.mcp_server = True  # the page's list of endpoints says so too
     # The guard is outermost: it names the scripts of the page as it leaves the house.
-    app_kwargs = {"routes": routes, "middleware": [guard, Middleware(Interpreter)]}
+    app_kwargs |= {"routes": routes, "middleware": [Middleware(Guard, **door), Middleware(Interpreter)]}
     _, address, _ = page.launch(prevent_thread_lock=True, app_kwargs=app_kwargs, **where, **LAUNCH)
     return address
 

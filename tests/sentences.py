@@ -122,7 +122,7 @@ def said_in_rooms() -> set[str]:
     found: set[str] = set()
     for path in SPEAKING:
         if path.parent.name in ("demos", "quiz") and path.name not in ("guard.py", "hang.py", "languages.py",
-                                                                                     "interpreter.py"):
+                                                                                     "interpreter.py", "tools.py"):
             for text in literals(tree_of(path)):
                 found |= {numbered(one) for one in (spoken(text) if "<" in text else [text.strip()]) if is_words(one)}
     return found
