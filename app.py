@@ -12,7 +12,7 @@ import gradio as gr
 from PIL import Image
 from starlette.middleware import Middleware
 
-from demos import DEMOS
+from demos import DEMOS, install
 from demos.base import ASSETS
 from demos.guard import Guard, Limits, trust_proxies
 from demos.interpreter import Interpreter, Page
@@ -26,6 +26,8 @@ from gm_core.images import MAX_FILE_BYTES, MAX_PIXELS
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css_paths": ASSETS / "gallery.css",
+    "favicon_path": str(install.ICONS / "192.png"),
+    "pwa": True,
     "max_file_size": MAX_FILE_BYTES,
     "allowed_paths": [],
     "blocked_paths": [],
@@ -61,7 +63,7 @@ def serve(page: gr.Blocks, **where: Any) -> str:  # noqa: ANN401 - launch's own
 
     Raises GMError for a setting that cannot be followed.
     """
-    routes = [route for demo in DEMOS for route in demo.routes()]
+    routes = [*install.routes(), *(route for demo in DEMOS for route in demo.routes())]
     events: dict[Any, tuple[str, int]] = {}
     for number, event in page.fns.items():
         events[number] = event.concurrency_id, len(event.inputs)
