@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPEAKING = [*sorted((ROOT / "demos").glob("*.py")), ROOT / "app.py",
             *(path for path in sorted((ROOT / "gm_core").rglob("*.py"))
               if not {"models", "recipes", "datasets"} & set(path.parts)
-              and path.name not in ("bench.py", "convert.py", "metrics.py", "__main__.py", "report.py")
+              and path.name not in ("bench.py", "convert.py", "metrics.py", "__main__.py", "publish.py", "report.py")
               and (path.parent.name != "cluster" or path.name == "engine.py"))]
 """Networks, recipes, the command line, a cluster's settings and the report of a check speak to programmers, in English."""
 ERRORS = {"GMError", "BadInput", "CheckpointError", "Unavailable", "Cancelled"}
