@@ -30,6 +30,7 @@ UNSEEN = re.compile("|".join((
     r"Application Support|Library|Local|PRAGMA.*|Ready in.*|Zl|Zp|Zs|all, delete-orphan|.*disk is full|no space|quiz supply",
     r"portraits for %s|results are not kept: %s|Palatino.*|.*\.ttc|[A-Z][A-Za-z]+\.tt[cf]|.*CJK.*|the disk is full.*|disk i/o",
     r"\(can't\|cannot\).*|Write it like .*|\{0\} is '\{1\}'\.|GM_MCP is 1, but .*|Install it: pip .*",
+    r"public, max.*|Vary|Cookie, Accept-Language",
 )))
 """Literals that look like words and are none for a visitor: fonts, headers, statements, classes, notes to the operator."""
 API = re.compile("|".join((
