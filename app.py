@@ -4,6 +4,7 @@ import argparse
 import importlib
 import logging
 import os
+import secrets
 import sys
 import threading
 import webbrowser
@@ -13,11 +14,12 @@ import gradio as gr
 from PIL import Image
 from starlette.middleware import Middleware
 
-from demos import DEMOS
+from demos import DEMOS, install
 from demos.base import ASSETS
 from demos.guard import Guard, Limits, trust_proxies
 from demos.interpreter import Interpreter, Page
 from demos.shell import THEME, footer, header
+from demos.tools import Tools, pictures_of, wanted
 from gm_core.cluster import add_options, chosen
 from gm_core.engine import Engine, LocalEngine
 from gm_core.errors import GMError
@@ -28,6 +30,8 @@ WARM_AFTER = 4.0
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css_paths": ASSETS / "gallery.css",
+    "favicon_path": str(install.ICONS / "192.png"),
+    "pwa": True,
     "max_file_size": MAX_FILE_BYTES,
     "allowed_paths": [],
     "blocked_paths": [],
@@ -39,6 +43,7 @@ LAUNCH: dict[str, Any] = {
     "ssr_mode": False,
     "footer_links": ["api"],
     "quiet": True,
+    "mcp_server": False,  # `demos.tools` has its own
 }
 
 
@@ -60,19 +65,27 @@ def gallery(engine: Engine | None = None) -> gr.Blocks:
 def serve(page: gr.Blocks, **where: Any) -> str:  # noqa: ANN401 - launch's own
     """Opens the page with all that the rooms bring, behind its guard, and returns its address. where: arguments of `launch`.
 
-    Raises GMError for a limit that is set wrongly.
+    Raises GMError for a setting that cannot be followed.
     """
-    routes = [route for demo in DEMOS for route in demo.routes()]
+    routes = [*install.routes(), *(route for demo in DEMOS for route in demo.routes())]
     events: dict[Any, tuple[str, int]] = {}
     for number, event in page.fns.items():
         events[number] = event.concurrency_id, len(event.inputs)
         if isinstance(event.api_name, str):
             events[event.api_name] = event.concurrency_id, sum(not block.skip_api for block in event.inputs)
-    guard = Middleware(Guard, limits=Limits(), event_of=events.get, own={route.path.split("/")[1] for route in routes},
-                       scripts=[script for demo in DEMOS for script in demo.scripts()])
+    door: dict[str, Any] = {"limits": Limits(), "event_of": events.get, "own": {route.path.split("/")[1] for route in routes},
+                            "scripts": [script for demo in DEMOS for script in demo.scripts()]}
     trust_proxies()
+    app_kwargs: dict[str, Any] = {}
+    if wanted():
+        password = secrets.token_hex(16)
+        tools = Tools(page, pictures_of(page, [task for demo in DEMOS for task in demo.tasks or (demo.name,)]), password)
+        routes += tools.routes()
+        app_kwargs["lifespan"] = tools.lifespan
+        door |= {"tools": tools.pictures(), "password": password}
+        page.mcp_server = True  # the page's list of endpoints says so too
     # The guard is outermost: it names the scripts of the page as it leaves the house.
-    app_kwargs = {"routes": routes, "middleware": [guard, Middleware(Interpreter)]}
+    app_kwargs |= {"routes": routes, "middleware": [Middleware(Guard, **door), Middleware(Interpreter)]}
     _, address, _ = page.launch(prevent_thread_lock=True, app_kwargs=app_kwargs, **where, **LAUNCH)
     return address
 

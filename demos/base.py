@@ -262,7 +262,10 @@ def sample_photographs() -> list[tuple[str, Path]]:
 
 def endpoint(function: Callable[..., Any], inputs: Sequence[Component], output: Component,
              name: str, description: str) -> None:
-    """Offers `function` as `/name` of the API under its own parameter names; nothing of it shows in the page."""
+    """Offers `function` as `/name` of the API under its own parameter names; nothing of it shows in the page.
+
+    Its docstring says below "Args:" what each parameter is: assistants read that, if they may come in (`demos.tools`).
+    """
     button = gr.Button(visible=False)
     button.click(guarded(function), list(inputs), output, api_name=name, api_description=description, **HEAVY)
 

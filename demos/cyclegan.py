@@ -239,6 +239,13 @@ def draw(engine: Engine) -> None:
                 news: status(words="The settings of this picture are restored")}
 
     def cyclegan_api(image: str, checkpoint: str, direction: str) -> str:
+        """A picture of one kind translated into another kind.
+
+        Args:
+            image: The picture, 16 to 1024 pixels a side.
+            checkpoint: The network, which knows two kinds of pictures, A and B.
+            direction: AtoB, or BtoA for the way back.
+        """
         from gm_core.tasks.cyclegan import cyclegan
 
         began = time.perf_counter()

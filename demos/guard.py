@@ -16,7 +16,7 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 from gradio.utils import get_upload_folder
@@ -41,6 +41,13 @@ MAX_POST_BYTES = 16 * 2**20
 """Of a request that is no upload: the largest is inpainting's, with a picture and its mask inside."""
 MAX_UPLOAD_BYTES = 4 * MAX_FILE_BYTES
 """Of one upload, which may be of many files."""
+MAX_TOOL_BYTES = 4 * 2**20
+"""Of the call of a tool, with its pictures inside; the library for it takes no more."""
+
+TOOLS = "/gradio_api/mcp"
+"""Where assistants find the tasks as tools, if they may."""
+INSIDE = "x-gallery-inside"
+"""Header by which the house knows its own calls of itself: they are for a visitor who was counted when he came."""
 
 READ = re.compile(r"/(config/?|favicon\.ico|theme\.css|robots\.txt|manifest\.json|pwa_icon(/\d+)?|login_check/?"
                   r"|(assets|static|svelte)/.+|gradio_api/(info/?|openapi\.json|app_id/?|login_check/?|startup-events|theme\.css|heartbeat/.+"
@@ -177,15 +184,22 @@ class _RefusedError(Exception):
         super().__init__(sentence)
         self.status = status
         self.headers = {"Retry-After": str(retry_after)} if retry_after else {}
+        self.call: object = None
+        """Number of the tool's call that is refused, if it is one: who called it reads a result, and no status."""
 
 
 class Guard:
     """See the module. event_of: concurrency id and number of inputs of an event, by its number or API name, if there is one."""
 
     def __init__(self, app: ASGIApp, limits: Limits, event_of: Callable[[int | str], tuple[str, int] | None],
-                 own: Iterable[str] = (), scripts: Iterable[str] = ()) -> None:
-        """own: first parts of the addresses of our own pages. scripts: see `Demo.scripts`."""
+                 own: Iterable[str] = (), scripts: Iterable[str] = (), tools: Mapping[str, list[str]] | None = None,
+                 password: str = "") -> None:
+        """own: first parts of the addresses of our own pages. scripts: see `Demo.scripts`. tools: parameters that are pictures,
+        of each tool that assistants may call; None where they may not. password: what `INSIDE` says of the house's own calls.
+        """
         self._app = app
+        self._tools = tools
+        self._password = password
         self._event_of = event_of
         self._own = tuple(own)
         self._scripts = [hashed(script) for script in scripts]
@@ -203,6 +217,12 @@ class Guard:
         except _RefusedError as refused:
             if refused.status == 413:
                 await _drained(receive)
+            if refused.call is not None:
+                words = catalogue(of_scope(scope)).say(str(refused))
+                result = {"content": [{"type": "text", "text": words}], "isError": True}
+                told = JSONResponse({"jsonrpc": "2.0", "id": refused.call, "result": result}, headers=refused.headers)
+                await told(scope, receive, answer)
+                return
             await self._sorry(scope, str(refused), refused.status, refused.headers)(scope, receive, answer)
         except Exception as error:
             if answer.begun and isinstance(error.__cause__, HTTPException):  # Gradio's, for the events of an unknown job
@@ -240,8 +260,12 @@ class Guard:
     async def _let_in(self, scope: Scope, receive: Receive) -> Receive:
         """What the house shall read the request from. Raises _RefusedError."""
         path, method, who = scope["path"], scope["method"], visitor(scope)
+        if self._password and secrets.compare_digest(Headers(scope=scope).get(INSIDE, "").encode(), self._password.encode()):
+            who = None
         if not UNCOUNTED.match(path):
             self._count("requests", who)
+        if self._tools is not None and path.rstrip("/") == TOOLS:
+            return await self._let_call(method, self._tools, receive, who)
         own = path.split("/")[1] in self._own
         if method in ("GET", "HEAD"):
             if not own and not READ.fullmatch(path):
@@ -283,8 +307,31 @@ class Guard:
             self._count("jobs" if kind == "heavy" else "votes", who)
         return _again(body, receive)
 
-    def _count(self, kind: str, who: str, cost: int = 1) -> None:
-        if over := self._limits.over(kind, who, cost):
+    async def _let_call(self, method: str, tools: Mapping[str, list[str]], receive: Receive, who: str | None) -> Receive:
+        """As `_let_in`, for an assistant: a call of a tool is a job."""
+        if method != "POST":  # there is no news beside the answers, and the protocol says it so
+            raise _RefusedError(405, "There is nothing at this address.")
+        body = await _whole(receive, MAX_TOOL_BYTES)
+        sent = _read(body)
+        if sent.get("method") != "tools/call":
+            return _again(body, receive)
+        asked = sent.get("params")
+        asked = asked if isinstance(asked, dict) else {}
+        given = asked.get("arguments")
+        pictures = [given.get(name) for name in tools.get(str(asked.get("name")), ())] if isinstance(given, dict) else []
+        try:
+            self._count("jobs", who)
+            if any(isinstance(picture, str) and not picture.startswith("data:") for picture in pictures):
+                raise _RefusedError(400, "Pictures are uploaded here, not fetched from an address. Please send the file "
+                                         "itself.")
+        except _RefusedError as refused:
+            refused.call = sent.get("id")
+            raise
+        return _again(body, receive)
+
+    def _count(self, kind: str, who: str | None, cost: int = 1) -> None:
+        """who: None for the house itself."""
+        if who is not None and (over := self._limits.over(kind, who, cost)):
             raise _RefusedError(429, *over)
 
 

@@ -297,6 +297,17 @@ def draw(engine: Engine) -> None:
         return {comparison: gr.update(value=list(zip(parts, captions, strict=True)), visible=True), table: _table(figures)}
 
     def inpainting_api(image: str, mask: str, checkpoint: str, feather: int, seed: int, prompt: str, steps: int) -> str:
+        """A photograph with a part painted anew.
+
+        Args:
+            image: The photograph, 32 to 2048 pixels a side.
+            mask: White where to paint, black where everything stays; as large as the photograph.
+            checkpoint: The network that paints.
+            feather: Over how many pixels inside the outline the new fades into the old, 0 to 64.
+            seed: Another number is another proposal, where the network has chance in it.
+            prompt: What to paint, for networks that read; otherwise empty.
+            steps: 2 to 50, for networks that paint step by step.
+        """
         from gm_core.tasks.inpainting import inpainting
 
         began = time.perf_counter()

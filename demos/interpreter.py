@@ -7,6 +7,7 @@ from urllib.parse import parse_qs
 
 import gradio as gr
 
+from demos.install import HEAD
 from demos.languages import COOKIE, LANGUAGES, QUERY, Catalogue, catalogue, language, of_scope, shown, shown_value, wanted
 
 YEAR = 365 * 24 * 3600
@@ -111,10 +112,11 @@ class Interpreter:
 
 
 def marked(body: bytes, code: str) -> bytes:
-    """A page's source with its language, and, of Gradio's page, with what tells Gradio."""
+    """A page's source with its language, and, of Gradio's page, with what tells Gradio and with what systems read of it: they
+    would not wait for the script by which Gradio adds to its head."""
     body = body.replace(b'lang="en"', f'lang="{code}"'.encode(), 1)
     if b"window.gradio_config" in body:
-        body = body.replace(b"<head>", b"<head>" + (OWN_WORDS % code).encode(), 1)
+        body = body.replace(b"<head>", b"<head>" + (OWN_WORDS % code + HEAD).encode(), 1)
     return body
 
 

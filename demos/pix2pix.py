@@ -256,6 +256,13 @@ def draw(engine: Engine) -> None:
         return {seed: number, news: status(words="The seed of this picture is restored")}
 
     def pix2pix_api(image: str, checkpoint: str, seed: int) -> str:
+        """A drawing as a picture.
+
+        Args:
+            image: A label map in the colours that the network knows, 64 to 1024 pixels a side.
+            checkpoint: The network: pix2pix-facades for fronts of houses, pix2pix-portraits for faces.
+            seed: Another number gives another picture of the same drawing.
+        """
         from gm_core.tasks.pix2pix import pix2pix
 
         began = time.perf_counter()

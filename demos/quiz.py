@@ -425,6 +425,14 @@ def _draw_endpoints(home: House, engine: Engine) -> None:
     """`/portraits`, and the game as `/quiz_start`, `/quiz_round` and `/quiz_answer`: what the page knows, no more."""
 
     def portraits_api(n: int, seed: int, checkpoint: str, truncation: float) -> list[str]:
+        """Portraits dreamed from a seed.
+
+        Args:
+            n: How many portraits.
+            seed: The same number gives the same people.
+            checkpoint: The network, one of those in this tool's description.
+            truncation: 1 is the network as trained, 0 its average portrait; the painter knows 1 only.
+        """
         from gm_core.tasks.portraits import portraits
 
         began = time.perf_counter()

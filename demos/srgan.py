@@ -192,6 +192,12 @@ def draw(engine: Engine) -> None:
                 news: status(words="The settings of this picture are restored")}
 
     def srgan_api(image: str, checkpoint: str) -> str:
+        """A photograph four times larger.
+
+        Args:
+            image: The photograph, 8 to 2048 pixels a side.
+            checkpoint: The network, such as srgan-x4 (crisp) or srresnet-x4 (cautious).
+        """
         from gm_core.tasks.srgan import srgan
 
         began = time.perf_counter()

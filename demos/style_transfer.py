@@ -179,6 +179,16 @@ def draw(engine: Engine) -> None:
 
     def style_transfer_api(image: str, style: str, second_style: str, blend: float, strength: float,
                            keep_colours: bool) -> str:
+        """A photograph as a painter might have painted it.
+
+        Args:
+            image: The photograph, 16 to 1536 pixels a side.
+            style: Name of the painter's work, one of those in this tool's description.
+            second_style: A second one to mix in; empty for none.
+            blend: How much of the second style, 0 to 1.
+            strength: 0 is the photograph, 1 the painting.
+            keep_colours: Whether the photograph's colours stay and only its brightness is painted.
+        """
         from gm_core.tasks.style_transfer import style_transfer
 
         settings = {"style": style, "second_style": second_style or None, "blend": blend, "strength": strength,
@@ -188,6 +198,16 @@ def draw(engine: Engine) -> None:
         return result_file(made, parameters_of(TASK, "style-many", time.perf_counter() - began, **settings))
 
     def gatys_api(image: str, style_image: str, steps: int, size: int, style_weight: float, features: str) -> str:
+        """A photograph optimised towards a painting.
+
+        Args:
+            image: The photograph.
+            style_image: The painting whose texture it shall have.
+            steps: How long to optimise, 10 to 1000 steps; a step takes about a tenth of a second.
+            size: Longest side of the result in pixels, 128 to 512.
+            style_weight: How much the painting counts against the photograph, above 0, up to 1000.
+            features: The network that compares: features-small, or vgg16 where it can be fetched.
+        """
         from gm_core.tasks.gatys import gatys
 
         settings = {"steps": int(steps), "size": int(size), "style_weight": style_weight, "features": features}

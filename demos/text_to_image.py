@@ -305,6 +305,17 @@ def draw(engine: Engine) -> None:
 
     def text_to_image_api(prompt: str, checkpoint: str, negative_prompt: str, steps: int | None = None,
                           guidance: float | None = None, seed: int = 0, pictures: int = 1) -> list[str]:
+        """Pictures of what the prompt says.
+
+        Args:
+            prompt: What shall be seen, in English.
+            checkpoint: The network that paints.
+            negative_prompt: What shall not be seen; empty for nothing.
+            steps: 1 to 50; left out, what suits the network.
+            guidance: How much the prompt counts, 0 to 15; left out, what suits the network.
+            seed: Of the noise that the picture begins from; the same number gives the same picture.
+            pictures: How many, 1 to 4.
+        """
         from gm_core.tasks.text_to_image import defaults, text_to_image
 
         began = time.perf_counter()

@@ -9,18 +9,24 @@
 Closing the iterator (the visitor left, or pressed stop) takes the job out of the line, or stops it at its next report.
 """
 
+import importlib.util
+import tempfile
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Generic, Protocol, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from PIL.Image import Image
 
 from gm_core.errors import Cancelled, GMError
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 
 @dataclass(frozen=True)
@@ -137,6 +143,72 @@ def full(waiting: int) -> GMError:
     return GMError(f"{waiting} others are waiting already. Please come back in a minute.")
 
 
+# --- a GPU that is lent for a while -------------------------------------------------------------------------------------
+
+GPU_SECONDS = 120
+"""The longest that a task may have the GPU of a Space."""
+LENT = importlib.util.find_spec("spaces") is not None
+"""Whether the package is here by which Spaces on ZeroGPU lend theirs."""
+
+
+def marked(function: Callable[P, T]) -> Callable[P, T]:
+    """A Space on ZeroGPU lends a GPU while `function` runs; elsewhere the mark means nothing."""
+    if not LENT:
+        return function
+    import spaces  # pyright: ignore[reportMissingImports]
+
+    return spaces.GPU(duration=GPU_SECONDS)(function)
+
+
+@marked
+def lent(task: Callable[..., Any], args: tuple[Any, ...], settings: dict[str, Any]) -> Iterator[Event[Any] | Exception]:
+    """Runs a task; yields its progress, at last Finished or what it raised.
+
+    ZeroGPU runs this in a process of its own, so what goes in and comes out can be pickled, which a `report` cannot.
+    """
+    job = Job(lambda report: task(*args, **settings, report=report))
+    threading.Thread(target=job.run, name="lent", daemon=True).start()
+    try:
+        event = None
+        while not isinstance(event, Finished):
+            event = job.next_event()
+            assert event is not None  # it waits as long as it takes
+            yield event
+    except Exception as error:  # noqa: BLE001 - raised again on the other side, as what it is
+        yield error
+    finally:
+        job.leave()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Stands in another process for a setting that is asked while the task runs: yes once the file is there."""
+
+    file: Path
+
+    def __call__(self) -> bool:
+        return self.file.exists()
+
+
+def borrowing(task: Callable[..., T], *args: Any, report: Callable[..., None], **settings: Any) -> T:  # noqa: ANN401
+    """`task(*args, **settings, report=report)`, by way of `lent`."""
+    with tempfile.TemporaryDirectory() as folder:
+        questions = {Path(folder, name): value for name, value in settings.items() if callable(value)}
+        answers = {file.name: Answer(file) for file in questions}
+        with closing(lent(task, args, {**settings, **answers})) as events:  # pyright: ignore - it is a generator
+            for event in events:
+                if isinstance(event, Finished):
+                    return event.result
+                if isinstance(event, Exception):
+                    raise event
+                if isinstance(event, Progress):
+                    report(event.fraction, event.words, event.preview)
+                for file, question in questions.items():
+                    if question():
+                        file.touch()
+    raise Cancelled("The job ended without a result.")
+
+
 class LocalEngine:
     """Tasks run in this process. `workers` of them at a time; on two cores one is fastest for everybody."""
 
@@ -152,7 +224,8 @@ class LocalEngine:
 
         Raises GMError at once if the line is full, and whatever the task raises.
         """
-        job = Job(lambda report: task(*args, **settings, report=report))
+        call = partial(borrowing, task) if LENT else task
+        job = Job(lambda report: call(*args, **settings, report=report))
         with self._guard:
             if len(self._line) >= self._max_waiting:
                 raise full(len(self._line))

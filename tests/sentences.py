@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SPEAKING = [*sorted((ROOT / "demos").glob("*.py")), ROOT / "app.py",
             *(path for path in sorted((ROOT / "gm_core").rglob("*.py"))
               if not {"models", "recipes", "datasets"} & set(path.parts)
-              and path.name not in ("bench.py", "convert.py", "metrics.py", "__main__.py", "report.py")
+              and path.name not in ("bench.py", "convert.py", "metrics.py", "__main__.py", "publish.py", "report.py")
               and (path.parent.name != "cluster" or path.name == "engine.py"))]
 """Networks, recipes, the command line, a cluster's settings and the report of a check speak to programmers, in English."""
 ERRORS = {"GMError", "BadInput", "CheckpointError", "Unavailable", "Cancelled"}
@@ -122,7 +122,7 @@ def said_in_rooms() -> set[str]:
     found: set[str] = set()
     for path in SPEAKING:
         if path.parent.name in ("demos", "quiz") and path.name not in ("guard.py", "hang.py", "languages.py",
-                                                                                     "interpreter.py"):
+                                                                                     "interpreter.py", "tools.py"):
             for text in literals(tree_of(path)):
                 found |= {numbered(one) for one in (spoken(text) if "<" in text else [text.strip()]) if is_words(one)}
     return found

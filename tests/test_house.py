@@ -23,7 +23,7 @@ STOREYS = [
     {"gm_core.quiz"},
     {"gm_core.engine"},
     {"gm_core.cluster"},
-    {"gm_core.bench"},
+    {"gm_core.bench", "gm_core.publish"},
     {"gm_core.convert"},
     {"gm_core.check"},
     {"demos"},
@@ -126,3 +126,38 @@ def test_no_file_names_a_place_of_the_machine_it_was_written_on():
     assert len(files) > 30
     for file in filter(Path.is_file, files):
         assert not re.findall(r"(?<![\w.$}])/(?:work|root|tmp)/\S*", file.read_text(encoding="utf-8")), file
+
+
+TOP = {"app.py", "demos", "gm_core", "assets", "tests", "requirements.txt", "README.md", "pyproject.toml", "LICENSE",
+       "Dockerfile"}
+"""What stands at the top, beside what begins with a dot."""
+
+
+def tracked() -> list[str]:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    return [name for name in listed.split("\0") if name]
+
+
+def test_the_top_of_the_house_is_as_it_is_drawn():
+    assert {name.split("/")[0] for name in tracked() if not name.startswith(".")} <= TOP
+
+
+def settings_read() -> set[str]:
+    """Every `GM_` variable that the code asks for, the kinds of limits one by one."""
+    from demos.guard import DEFAULTS
+
+    found = {f"GM_LIMIT_{kind.upper()}" for kind in DEFAULTS}
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and re.fullmatch(r"GM_[A-Z_]*[A-Z]", node.value):
+                found.add(node.value)
+    return found
+
+
+def test_the_table_of_settings_is_complete():
+    """Every variable that is read has its row, and every row is read somewhere."""
+    table = (ROOT / "README.md").read_text(encoding="utf-8").split("## Settings\n")[1].split("\n## ")[0]
+    rows = [line.split("|")[1:-1] for line in table.splitlines() if line.startswith("| `")]
+    assert all(len(row) == 3 and row[1].strip() for row in rows)
+    named = {name for row in rows for name in re.findall(r"`(\w+)`", row[0]) if name.startswith("GM_")}
+    assert named == settings_read() and len(named) > 10

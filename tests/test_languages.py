@@ -29,9 +29,10 @@ UNSEEN = re.compile("|".join((
     r"Apple SD Gothic Neo|Malgun Gothic|quiz-settings.*|room .*|cycle-row.*|hair (darkness|length)|light from right",
     r"Application Support|Library|Local|PRAGMA.*|Ready in.*|Zl|Zp|Zs|all, delete-orphan|.*disk is full|no space|quiz supply",
     r"portraits for %s|results are not kept: %s|Palatino.*|.*\.ttc|[A-Z][A-Za-z]+\.tt[cf]|.*CJK.*|the disk is full.*|disk i/o",
-    r"\(can't\|cannot\).*|Write it like .*|\{0\} is '\{1\}'\.",
+    r"\(can't\|cannot\).*|Write it like .*|\{0\} is '\{1\}'\.|GM_MCP is 1, but .*|Install it: pip .*",
+    r"public, max.*|Vary|Cookie, Accept-Language",
 )))
-"""Literals that look like words and are none for a visitor: fonts, headers, statements, classes, notes in the log."""
+"""Literals that look like words and are none for a visitor: fonts, headers, statements, classes, notes to the operator."""
 API = re.compile("|".join((
     r"A label map as a picture.*|A photograph (as a painter|four times larger in|optimised|with the part).*",
     r"A picture of one kind.*|Answers a round.*|Begins a game.*|Pictures of what.*|Portraits dreamed from.*|The round to be.*",
