@@ -24,6 +24,7 @@ from gm_core.images import MAX_FILE_BYTES, MAX_PIXELS
 LAUNCH: dict[str, Any] = {
     "theme": THEME,
     "css_paths": ASSETS / "gallery.css",
+    "head": f"<style>{(ASSETS / 'page.css').read_text(encoding='utf-8')}</style>",
     "max_file_size": MAX_FILE_BYTES,
     "allowed_paths": [],
     "blocked_paths": [],

@@ -118,3 +118,13 @@ def test_no_file_names_a_place_of_the_machine_it_was_written_on():
     assert len(files) > 30
     for file in filter(Path.is_file, files):
         assert not re.findall(r"(?<![\w.$}])/(?:work|root|tmp)/\S*", file.read_text(encoding="utf-8")), file
+
+
+def test_rules_for_some_pages_only_survive_gradio():
+    """Gradio puts a selector inside @media behind its container: one that begins with that, or outside it, never matches."""
+    sheet = re.sub(r"/\*.*?\*/", "", (ROOT / "assets" / "gallery.css").read_text(encoding="utf-8"), flags=re.DOTALL)
+    blocks = re.findall(r"@media [^{]*\{((?:[^{}]*\{[^{}]*\})*)\s*\}", sheet)
+    assert len(blocks) == sheet.count("@media ")
+    selectors = [selector for block in blocks for selector in re.findall(r"([^{}]+)\{", block)]
+    lost = [selector.strip() for selector in selectors if re.search(r"\.gradio-container|\.projector|\bbody\b|:root", selector)]
+    assert selectors and not lost, lost
