@@ -32,6 +32,7 @@ LAUNCH: dict[str, Any] = {
     "css_paths": ASSETS / "gallery.css",
     "favicon_path": str(install.ICONS / "192.png"),
     "pwa": True,
+    "head": f"<style>{(ASSETS / 'page.css').read_text(encoding='utf-8')}</style>",
     "max_file_size": MAX_FILE_BYTES,
     "allowed_paths": [],
     "blocked_paths": [],

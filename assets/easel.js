@@ -11,7 +11,10 @@ function choose(name) {
   const found = colours.find(([other]) => other === name);
   if (!found) return;
   colour = found[1];
-  for (const button of palette.children) button.setAttribute('aria-checked', String(button.dataset.name === name));
+  for (const button of palette.children) {
+    button.setAttribute('aria-checked', String(button.dataset.name === name));
+    button.tabIndex = button.dataset.name === name ? 0 : -1;  // Tab passes the palette in one step, arrows move within
+  }
 }
 function lay(entries, first) {
   colours = entries;
@@ -27,6 +30,15 @@ function lay(entries, first) {
   }));
   choose(first ?? entries[0][0]);
 }
+palette.addEventListener('keydown', (event) => {
+  const by = { ArrowLeft: -1, ArrowUp: -1, ArrowRight: 1, ArrowDown: 1 }[event.key], all = [...palette.children];
+  const at = all.indexOf(event.target.closest('button'));
+  if (!by || at < 0) return;
+  event.preventDefault();
+  const next = all[(at + by + all.length) % all.length];
+  choose(next.dataset.name);
+  next.focus();
+});
 function show() {
   const value = props.value;
   if (!value || !value.palette) return;

@@ -272,5 +272,6 @@ def endpoint(function: Callable[..., Any], inputs: Sequence[Component], output: 
 
 def show_on_phone(button: gr.Button, elem_id: str) -> None:
     """On a narrow screen the result hangs below the form: pressing the button brings it into view."""
-    button.click(None, js=f"() => {{ if (window.innerWidth < 700) document.getElementById('{elem_id}')"
-                          ".scrollIntoView({behavior: 'smooth', block: 'start'}); }", api_visibility="private")
+    button.click(None, js="() => { const calm = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth'; "
+                          f"if (window.innerWidth < 700) document.getElementById('{elem_id}')"
+                          ".scrollIntoView({behavior: calm, block: 'start'}); }", api_visibility="private")

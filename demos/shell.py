@@ -34,34 +34,73 @@ THEME = gr.themes.Base(
     block_label_background_fill="transparent",
     block_label_background_fill_dark="transparent",
     block_label_border_width="0px",
+    block_label_text_color="#655e52",
+    block_label_text_color_dark="#c3c8cf",
+    block_title_text_color="#655e52",
+    block_title_text_color_dark="#c3c8cf",
     block_title_text_weight="500",
     border_color_primary="#d9d2c4",
     border_color_primary_dark="#36414f",
     button_primary_background_fill="#9c4f2c",
     button_primary_background_fill_hover="#7e3f24",
-    button_primary_background_fill_dark="#b8623a",
-    button_primary_background_fill_hover_dark="#cf7d54",
+    button_primary_background_fill_dark="#a9552f",
+    button_primary_background_fill_hover_dark="#b05c35",
     button_primary_text_color="#ffffff",
     button_primary_text_color_dark="#ffffff",
     button_large_padding="12px 20px",
     input_background_fill="#ffffff",
     input_background_fill_dark="#151b23",
-    input_border_color="#cbc4b5",
-    input_border_color_dark="#44505f",
+    input_border_color="#8a8274",
+    input_border_color_dark="#68758a",
+    input_placeholder_color="#6f685b",
+    input_placeholder_color_dark="#98a1ad",
+    checkbox_border_color="#8a8274",
+    checkbox_border_color_dark="#8794a8",
+    checkbox_label_background_fill="#ebe6db",
+    checkbox_label_background_fill_dark="#2b3645",
+    checkbox_label_background_fill_selected="#ebe6db",
+    checkbox_label_background_fill_selected_dark="#2b3645",
+    checkbox_label_background_fill_hover="#e4dfd4",
+    checkbox_label_background_fill_hover_dark="#364354",
+    button_secondary_background_fill="transparent",
+    button_secondary_background_fill_dark="transparent",
+    button_secondary_background_fill_hover="#ebe6db",
+    button_secondary_background_fill_hover_dark="#2b3645",
+    button_secondary_border_color="#cbc4b5",
+    button_secondary_border_color_dark="#44505f",
+    button_border_width="1px",
     link_text_color="#8a4526",
     link_text_color_dark="#e3a684",
 )
 
 
-LANGUAGE_JS = """
-for (const link of element.querySelectorAll('a')) {
-  if (link.lang === document.documentElement.lang) link.setAttribute('aria-current', 'true');
-  const query = new URLSearchParams(location.search);
-  query.set('language', link.lang);
-  link.href = '?' + query;
+HEADER_JS = """
+const address = new URL(location.href);
+const projector = () => document.getElementById('projector');
+function show() {
+  for (const link of element.querySelectorAll('a')) {
+    if (link.lang === document.documentElement.lang) link.setAttribute('aria-current', 'true');
+    const query = new URLSearchParams(address.search);
+    query.set('language', link.lang);
+    link.href = '?' + query;
+  }
+  const large = document.documentElement.classList.toggle('projector', address.searchParams.get('projector') === '1');
+  projector()?.setAttribute('aria-pressed', String(large));
 }
+function keep(name, value) {
+  if (value) address.searchParams.set(name, value); else address.searchParams.delete(name);
+  history.replaceState(history.state, '', address);
+  show();
+  window.dispatchEvent(new Event('resize'));  // the tabs measure themselves anew
+}
+document.addEventListener('click', (event) => {
+  if (event.target.closest?.('#projector')) keep('projector', address.searchParams.get('projector') === '1' ? '' : '1');
+  if (event.target.closest?.('#night')) keep('__theme', document.body.classList.toggle('dark') ? 'dark' : 'light');
+});
+show();
+for (const wait of [0, 500, 2000]) setTimeout(show, wait);  // the buttons are drawn after this
 """
-"""Marks the page's language, and keeps what else its address asks for."""
+"""The switches of the page. Their state stands in the address, so that a link, and the other languages, keep it."""
 
 
 def header() -> None:
@@ -69,13 +108,10 @@ def header() -> None:
     with gr.Row(elem_id="header", equal_height=True):
         gr.HTML('<div class="house"><h1>Gallery of generative models</h1><p>Small networks that we trained ourselves, '
                 "working here and now. Bring a picture.</p></div>")
-        gr.HTML(f'<nav class="languages" aria-label="Language">{switch("")}</nav>', js_on_load=LANGUAGE_JS, min_width=180,
+        gr.HTML(f'<nav class="languages" aria-label="Language">{switch("")}</nav>', js_on_load=HEADER_JS, min_width=180,
                 elem_id="language", padding=False)
-        night = gr.Button("Day / night", size="sm", elem_id="night", min_width=110, scale=0)
-        projector = gr.Button("Projector", size="sm", elem_id="projector", min_width=110, scale=0)
-        night.click(None, js="() => { document.body.classList.toggle('dark'); }", api_visibility="private")
-        projector.click(None, js="() => { document.documentElement.classList.toggle('projector'); }",
-                        api_visibility="private")
+        gr.Button("Day / night", size="sm", elem_id="night", min_width=110, scale=0)
+        gr.Button("Projector", size="sm", elem_id="projector", min_width=110, scale=0)
 
 
 def footer(demos: list[Demo]) -> None:

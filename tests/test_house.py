@@ -161,3 +161,13 @@ def test_the_table_of_settings_is_complete():
     assert all(len(row) == 3 and row[1].strip() for row in rows)
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row[0]) if name.startswith("GM_")}
     assert named == settings_read() and len(named) > 10
+
+
+def test_rules_for_some_pages_only_survive_gradio():
+    """Gradio puts a selector inside @media behind its container: one that begins with that, or outside it, never matches."""
+    sheet = re.sub(r"/\*.*?\*/", "", (ROOT / "assets" / "gallery.css").read_text(encoding="utf-8"), flags=re.DOTALL)
+    blocks = re.findall(r"@media [^{]*\{((?:[^{}]*\{[^{}]*\})*)\s*\}", sheet)
+    assert len(blocks) == sheet.count("@media ")
+    selectors = [selector for block in blocks for selector in re.findall(r"([^{}]+)\{", block)]
+    lost = [selector.strip() for selector in selectors if re.search(r"\.gradio-container|\.projector|\bbody\b|:root", selector)]
+    assert selectors and not lost, lost

@@ -146,7 +146,7 @@ function projectorView(room) {
   if (room.phase === 'lobby' || (room.phase === 'drawing' && !room.number)) {
     const picture = make('div', {class: 'qr', role: 'img', 'aria-label': say('QR code of {0}', address)});
     picture.innerHTML = code_picture;                     // our own server's SVG of this page's address
-    return show(top, make('div', {class: 'lobby'}, picture, make('div', {}, make('p', {class: 'aside', text: say('Scan, or open {0} and type', address.replace(/^https?:\/\//, '').replace(/\/[^/]*$/, ''))}), make('div', {class: 'code', text: code}),
+    return show(top, make('div', {class: 'lobby'}, picture, make('div', {}, make('h1', {text: say('Which face is fake?')}), make('p', {class: 'aside', text: say('Scan, or open {0} and type', address.replace(/^https?:\/\//, '').replace(/\/[^/]*$/, ''))}), make('div', {class: 'code', text: code}),
       make('div', {class: 'names'}, ...room.names.map(name => make('button', {title: say('Take {0} out of the room', name), text: name, on: () => { if (confirm(say('Take {0} out of the room?', name))) lead('remove', {nickname: name}); }}))))),
       make('div', {class: 'actions'}, button(room.phase === 'drawing' ? say('Drawing portraits') : say('Begin'), 'deal', true)), alarm,
       /^(localhost|127\.|\[::1\])/.test(location.hostname) ? make('p', {class: 'aside', text: say("Phones cannot reach this address: it is this machine's own. Start the gallery with --host 0.0.0.0 and open it here by its address in the network.")}) : null);

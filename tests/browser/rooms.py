@@ -1,6 +1,31 @@
 """Ways into the rooms."""
 
-from playwright.sync_api import Page
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from playwright.sync_api import Browser, Page
+
+
+@contextmanager
+def visiting(browser: Browser, address: str, width: int = 1280, theme: str = "light", **settings: str) -> Iterator[Page]:
+    """A visitor's page. theme: the gallery's, where the address asks for it, and the system's. settings: of the context.
+
+    Fails on any error in the console, any error of a script, and any request that leaves this machine.
+    """
+    size = {"width": width, "height": 844 if width < 600 else 900}
+    context = browser.new_context(viewport=size, color_scheme=theme, **settings)
+    page = context.new_page()
+    page.set_default_timeout(90_000)
+    origin, errors = "/".join(address.split("/")[:3]), []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    page.on("console", lambda line: errors.append(line.text) if line.type == "error" else None)
+    page.on("request", lambda sent: None if sent.url.startswith((origin, "data:", "blob:")) else errors.append(sent.url))
+    try:
+        page.goto(address)
+        yield page
+    finally:
+        context.close()
+    assert not errors, errors
 
 
 def enter(page: Page, title: str) -> None:
@@ -24,3 +49,11 @@ def set_slider(page: Page, elem_id: str, value: int) -> None:
         if page.locator(f"#{elem_id} input[type=range]").input_value() == str(value) == number.input_value():
             return
     raise AssertionError(f"#{elem_id} does not take {value}")
+
+
+def unfold(page: Page) -> None:
+    """Opens all that is folded on the page."""
+    for fold in page.query_selector_all("button.label-wrap:not(.open)"):  # handles, because a locator counts anew each time
+        if fold.is_visible():
+            fold.click()
+    page.wait_for_timeout(700)
