@@ -102,7 +102,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     Checkpoint(
         name="srgan-x4", task="srgan", title="SRGAN x4", network="SRGAN generator, 2017", trained_on=LANDSCAPES,
         licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
-        parameters=458_592, size=921_300,
+        parameters=708_000, size=1_422_300,
     ),
     Checkpoint(
         name="srresnet-x4", task="srgan", title="SRResNet x4", network="SRResNet, 2017", trained_on=LANDSCAPES,
