@@ -60,6 +60,9 @@ def gallery(engine: Engine | None = None) -> gr.Blocks:
                     gr.HTML(f'<div class="door"><h2>{demo.title}</h2><p>{demo.door}</p></div>')
                     demo.draw(engine)
         footer(DEMOS)
+    for event in page.fns.values():
+        if event.fn:
+            event.queue = True  # Gradio would call those of its examples directly, by an address that the guard keeps closed
     return page.queue(api_open=False, max_size=128)
 
 
