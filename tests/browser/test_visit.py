@@ -26,6 +26,9 @@ class Album:
             page.set_viewport_size({"width": width, "height": height})
             for theme in ("light", "dark"):
                 page.evaluate("night => document.body.classList.toggle('dark', night)", theme == "dark")
+                for frame in page.query_selector_all("iframe"):
+                    if frame.is_visible():  # Chromium paints a frame once it comes into view
+                        frame.scroll_into_view_if_needed()
                 page.wait_for_timeout(600)
                 assert page.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), f"{name} scrolls sideways"
                 self.kept.append(self.folder / f"{name}-{theme}-{width}.png")
