@@ -19,7 +19,7 @@ from torch import Tensor
 from gm_core import load as loading
 from gm_core.checkpoints import Checkpoint, find
 from gm_core.errors import BadInput, CheckpointError, Unavailable, number, string, whole
-from gm_core.hub import fetch
+from gm_core.hub import fetch, is_allowed
 from gm_core.images import to_image
 from gm_core.models.text_to_image import NETWORKS, TextToImage, WordWatcher, parts_of, watched
 from gm_core.report import Report, silent
@@ -225,7 +225,7 @@ def record_of(checkpoint: str, report: Report = silent) -> Checkpoint:
     if not named:
         return find(checkpoint)
     repo_id, revision = named["repo"], named["revision"]
-    if not loading.is_allowed(repo_id):
+    if not is_allowed(repo_id):
         raise BadInput(f"{repo_id} is not among the repositories that this gallery's operator allows (GM_HUB_ALLOW).")
     about: dict[str, Any] = {
         "name": checkpoint, "task": "text_to_image", "title": repo_id, "network": "Stable Diffusion pipeline, from the Hub",
