@@ -42,6 +42,7 @@ class SRResNet(nn.Module):
         self.fuse = nn.Conv2d(channels, channels, 3, padding=1)
         self.tail = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
         nn.init.zeros_(self.tail.weight)  # training starts from bicubic
+        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
 
     def example_inputs(self) -> tuple[Tensor, ...]:
         """One picture (1, 3, 32, 32) of colour ramps, to compare number formats on."""

@@ -123,7 +123,6 @@ def main() -> None:
     network = SRResNet(**config)
     if args.deepen:
         deepen(network, load_file(args.deepen / "model.safetensors"))
-    network = network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - torch types it so
     optimizer = torch.optim.Adam(network.parameters(), lr=args.rate, betas=(0.9, 0.99))
     step = 0
     if state := load_state(args.run):

@@ -12,7 +12,7 @@ from gm_core.report import Report, silent
 
 SCALE = 4
 MIN_SIDE, MAX_SIDE = 8, 2048
-TILE = 192
+TILE = 256
 """Side of a tile in pixels of the small picture, its halo not counted."""
 PREVIEW_SIDE = 640
 
@@ -22,7 +22,7 @@ def srgan(image: Image.Image, *, checkpoint: str = "srgan-x4", report: Report = 
 
     image: RGB, 8 to 2048 px a side. checkpoint: one of task "srgan". Returns RGB of exactly four times the size.
 
-    The picture goes through the network in tiles of 192 px with a halo as wide as the network sees, so that tiles
+    The picture goes through the network in tiles of 256 px with a halo as wide as the network sees, so that tiles
     leave no seam and memory does not grow with the picture. `report` gets a preview after every tile.
 
     Raises BadInput for a picture out of these limits or a checkpoint of another task, and what `load` raises.

@@ -113,7 +113,7 @@ def test_stop_really_stops_and_tiles_arrive_before(room, browser, gallery_url, p
     room.set_input_files("#srgan-picture input[type=file]", large)
     room.wait_for_selector("#srgan-picture img")
     room.click("#srgan-run")
-    room.wait_for_selector("text=/tile \\d+ of 70/")
+    room.wait_for_selector("text=/tile \\d+ of 48/")
 
     other = browser.new_page()
     other.goto(gallery_url)
