@@ -135,7 +135,7 @@ def test_a_small_diffusion_network_draws_the_fakes_one_by_one(tmp_path, monkeypa
     import torch
     from diffusers.models.unets.unet_2d import UNet2DModel
 
-    from gm_core import load
+    from gm_core import hub, load
     from gm_core.errors import Cancelled
     from gm_core.models import celebahq
 
@@ -143,7 +143,7 @@ def test_a_small_diffusion_network_draws_the_fakes_one_by_one(tmp_path, monkeypa
     network = UNet2DModel(sample_size=256, block_out_channels=(4, 4, 4), layers_per_block=1, norm_num_groups=2,
                           down_block_types=("DownBlock2D",) * 3, up_block_types=("UpBlock2D",) * 3, add_attention=False)
     network.save_pretrained(tmp_path / "weights")
-    monkeypatch.setattr(load, "fetch", lambda *_: tmp_path / "weights")
+    monkeypatch.setattr(hub, "fetch", lambda *_: tmp_path / "weights")
     monkeypatch.setattr(load, "build", lambda _, folder: celebahq.build(folder))
     monkeypatch.setattr(faces, "STEPS", 2)
     for kind in ("real", "fake"):
