@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from demos import check, inpainting, pix2pix
+from demos import check, pix2pix
 from demos.base import ASSETS, parameters_of, sample_photographs
 from demos.srgan import detail_by_method
 from gm_core.checkpoints import of_task
@@ -59,7 +59,6 @@ def main() -> None:
     pix2pix.hang()
     hang_srgan(photographs)
     hang_style_transfer(photographs)
-    inpainting.hang()
     check.hang()
 
 

@@ -35,6 +35,8 @@ from gm_core.report import Report, silent
 LEAST_FOR_KID = 50
 AT_ONCE = 16
 """Sets of weights that are given to an engine together."""
+
+
 def examine(task: str, source: Source, cases: Sequence[Case], *, pickles: bool = True, limit: int = MAX_BYTES,
             report: Report = silent) -> Examined:
     """One set of weights through the cases. Raises Cancelled only: whatever else goes wrong is said in what is returned."""
