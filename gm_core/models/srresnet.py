@@ -42,7 +42,6 @@ class SRResNet(nn.Module):
         self.fuse = nn.Conv2d(channels, channels, 3, padding=1)
         self.tail = nn.Conv2d(channels, 3 * scale**2, 3, padding=1)
         nn.init.zeros_(self.tail.weight)  # training starts from bicubic
-        self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
 
     def example_inputs(self) -> tuple[Tensor, ...]:
         """One picture (1, 3, 32, 32) of colour ramps, to compare number formats on."""
@@ -51,6 +50,7 @@ class SRResNet(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, 3, H, W), RGB in 0..1. Returns (B, 3, scale*H, scale*W), RGB around 0..1, not clamped."""
+        x = x.contiguous(memory_format=torch.channels_last)  # twice as fast on CPUs
         shallow = self.head(x)  # (B, channels, H, W)
         deep = shallow + self.fuse(self.body(shallow))
         detail = F.pixel_shuffle(self.tail(deep), self.scale)  # (B, 3, scale*H, scale*W)

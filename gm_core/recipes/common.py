@@ -69,12 +69,17 @@ def load_state(run: Path) -> dict[str, Any] | None:
 
 
 def begin_with(network: nn.Module, folder: Path | None) -> None:
-    """Fills `network` with the weights of a shipped checkpoint, to go on where no state is left; None changes nothing.
+    """Fills `network` with the weights of a shipped checkpoint or with the averaged ones of another run; None changes nothing.
 
     What was rounded to fp16 is learnt again within a few steps; optimisers and discriminators begin anew.
     """
-    if folder is not None:
-        network.load_state_dict(load_file(folder / "model.safetensors"))
+    if folder is None:
+        return
+    if state := load_state(folder):
+        weights = {name.removeprefix("module."): value for name, value in state["average"].items() if name != "n_averaged"}
+    else:
+        weights = load_file(folder / "model.safetensors")
+    network.load_state_dict(weights)
 
 
 def sheet(rows: list[list[Tensor]], path: Path, gap: int = 4) -> None:

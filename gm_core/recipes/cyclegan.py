@@ -7,8 +7,8 @@
 DATA holds `monet2photo`, `summer2winter` and the weights of SqueezeNet. From the paper: two generators, the cycle and
 identity losses, least squares, a history of made pictures for the discriminators, a constant rate and then a linear fall
 to zero. For hours on one core instead of days on a GPU: generators that begin as the identity, 128 px crops of pictures
-reduced a little, and discriminators that look at crops, at the crops reduced by two, and through SqueezeNet. A weak
-perceptual term joins the cycle loss.
+reduced a little, and discriminators that look at crops, at the crops reduced by two, and through SqueezeNet. Cycle and
+identity losses are Huber's instead of L1: at the identity, where training begins, L1 has a kink that holds it there.
 
 Minutes are of work, not of the clock's: the same command goes on after an interruption, and with more minutes after the
 end. Every tenth picture of a folder is held out. `--ship` ships the last saved state, `--evaluate` measures it and writes
@@ -61,7 +61,8 @@ PAIRS = {
 CONFIG: dict[str, Any] = {"channels": 64, "blocks": 6, "half": 32}
 SIDE, BATCH = 128, 1
 RATE, JUDGE_RATE = 3e-4, 3e-4
-CYCLE, PERCEPTUAL = 8.0, 1.0
+CYCLE = 8.0
+SMALL = 0.2  # differences below this, in -1..1, count squared
 WHOLE, HALVED, FEATURES = 1.0, 0.5, 1.0  # weights of the three discriminators
 HISTORY = 50  # made pictures that the discriminators may see again
 AVERAGE = 0.999  # of the weights, a step
@@ -124,12 +125,6 @@ class Judges(nn.Module):
         return (WHOLE * least_squares([quickly(self.whole, x)], real)
                 + HALVED * least_squares([quickly(self.halved, F.avg_pool2d(x, 2))], real)
                 + FEATURES * least_squares(self.features(features), real))
-
-
-def unlike(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
-    """Perceptual distance from activations that are known already; see `gm_core.metrics.perceptual_distance`."""
-    return torch.stack([(F.normalize(x, dim=1) - F.normalize(theirs[tap], dim=1)).square().sum(1).mean()
-                        for tap, x in ours.items()]).mean()
 
 
 @torch.inference_mode()
@@ -262,23 +257,22 @@ def main() -> None:
         real = {kind: torch.stack([to_tensor(source.crop()) for _ in range(BATCH)]) * 2 - 1 for kind, source in crops.items()}
         made = {"b": quickly(network.a_to_b, real["a"]), "a": quickly(network.b_to_a, real["b"])}
         kind = "ab"[step % 2]  # of the identity loss the directions take turns, each with twice the weight
-        identity = 2 * F.l1_loss(quickly(network.a_to_b if kind == "b" else network.b_to_a, real[kind]), real[kind])
+        same = quickly(network.a_to_b if kind == "b" else network.b_to_a, real[kind])
+        identity = 2 * F.smooth_l1_loss(same, real[kind], beta=SMALL)
         again = {"a": quickly(network.b_to_a, made["b"]), "b": quickly(network.a_to_b, made["a"])}
-        cycle = F.l1_loss(again["a"], real["a"]) + F.l1_loss(again["b"], real["b"])
+        cycle = sum(F.smooth_l1_loss(again[kind], real[kind], beta=SMALL) for kind in ("a", "b"))
 
         # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
         top, left = random.integers(0, 8, 2)
-        of_made, of_real, of_again = {}, {}, {}
+        of_made, of_real = {}, {}
         for kind in ("a", "b"):
             with torch.no_grad():
                 of_real[kind] = seen(real[kind][..., top:, left:])
             of_made[kind] = seen(made[kind][..., top:, left:])
-            of_again[kind] = seen(again[kind][..., top:, left:])
-        perceptual = unlike(of_again["a"], of_real["a"]) + unlike(of_again["b"], of_real["b"])
         judges.requires_grad_(False)
         adversarial = judges["a"](made["a"], of_made["a"], True) + judges["b"](made["b"], of_made["b"], True)
         judges.requires_grad_(True)
-        loss = adversarial + CYCLE * cycle + PERCEPTUAL * perceptual + pair.identity * identity
+        loss = adversarial + CYCLE * cycle + pair.identity * identity
         of_network.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
@@ -295,7 +289,7 @@ def main() -> None:
         of_judges.step()
 
         change = F.l1_loss(made["b"], real["a"]) + F.l1_loss(made["a"], real["b"])  # no loss: how much is done at all
-        kept.append([float(x.detach()) / 2 for x in (adversarial, cycle, perceptual, identity, d_loss, change)])
+        kept.append([float(x.detach()) / 2 for x in (adversarial, cycle, identity, d_loss, change)])
         step += 1
         now_at = time.perf_counter()
         worked, clock = worked + worked_seconds() - clock, worked_seconds()
@@ -303,13 +297,13 @@ def main() -> None:
         if now_at - reported > 60 or over:
             logger.info("%.1f min  step %d  %s  %.2f s a step, %.2f of processor time", worked / 60, step, "  ".join(
                 f"{name} {value:.4f}" for name, value in zip(
-                    ("adversarial", "cycle", "perceptual", "identity", "d", "change"), np.mean(kept, 0), strict=True)),
+                    ("adversarial", "cycle", "identity", "d", "change"), np.mean(kept, 0), strict=True)),
                 (now_at - reported) / len(kept), (time.process_time() - processed) / len(kept))
             kept, reported, processed = [], now_at, time.process_time()
         if now_at - saved > 300 or over:
             save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, worked=worked)
             write_sheet(average.module, args.data, pair, args.run / f"sheet-{round(worked / 60):03d}.webp")
-            saved, reported, processed = time.perf_counter(), time.perf_counter(), time.process_time()
+            kept, saved, reported, processed = [], time.perf_counter(), time.perf_counter(), time.process_time()
         clock = worked_seconds()
 
 

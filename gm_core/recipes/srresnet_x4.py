@@ -4,13 +4,13 @@
 
 DATA holds `bsds400` (481x321), the landscape folders of `summer2winter` and `monet2photo`, and `set5` to measure on.
 Small pictures are made from large ones with antialiased bicubic reduction, as the field does. L1 loss, Adam, cosine
-decay to zero. Run the same command again to go on after an interruption. A trained network can be made deeper:
+decay to zero. Run the same command again to go on after an interruption. A trained network can be made deeper and wider:
 
-    python -m gm_core.recipes.srresnet_x4 --data DATA --run runs/srresnet-x4-16 --blocks 16 \
-        --deepen assets/checkpoints/srresnet-x4 --rate 1e-3 --steps 5000
+    python -m gm_core.recipes.srresnet_x4 --data DATA --run runs/srresnet-x4-64 --blocks 16 --channels 64 \
+        --grow assets/checkpoints/srresnet-x4 --rate 1e-3 --steps 5000
 
-begins with the checkpoint's blocks and, between them, new ones that do nothing yet (Net2Net, Chen et al. 2016,
-arXiv:1511.05641).
+begins with the checkpoint's blocks and channels, and beside them new ones that change nothing yet (Net2Net, Chen et al.
+2016, arXiv:1511.05641).
 """
 
 import argparse
@@ -66,24 +66,34 @@ def draw_batch(bsds: RandomCrops, landscapes: RandomCrops, size: int) -> tuple[T
     return torch.stack([to_tensor(reduce(crop)) for crop in crops]), torch.stack([to_tensor(crop) for crop in crops])
 
 
-def deepen(network: SRResNet, state: dict[str, Tensor]) -> None:
-    """Fills `network` with the weights of one of fewer blocks, spread evenly; the blocks between them become the identity."""
+def grow(network: SRResNet, state: dict[str, Tensor]) -> None:
+    """Fills `network` with the weights of a smaller one, so that it begins with that one's answers.
+
+    Old blocks are spread evenly, the blocks between them become the identity; new channels are computed from all there
+    is, but the old ones do not listen to them yet. Raises ValueError if `network` has fewer blocks or channels.
+    """
     old = len({key.split(".")[1] for key in state if key.startswith("body.")})
     new = len(network.body)
-    places = {round(i * (new - 1) / (old - 1)): i for i in range(old)}
-    if len(places) < old:
-        raise ValueError(f"A network of {old} blocks cannot be made one of {new}.")
+    places = {round(i * (new - 1) / max(old - 1, 1)): i for i in range(old)}
     found = network.state_dict()
-    for key in found:
-        first, _, rest = key.partition(".")
-        if first != "body":
-            found[key] = state[key]
-            continue
-        place, _, name = rest.partition(".")
-        if int(place) in places:
-            found[key] = state[f"body.{places[int(place)]}.{name}"]
-        elif name.startswith("conv2"):
-            found[key] = torch.zeros_like(found[key])
+    if len(places) < old or len(state["head.bias"]) > len(found["head.bias"]):
+        raise ValueError(f"A network of {old} blocks and {len(state['head.bias'])} channels cannot be made one of "
+                         f"{new} blocks and {len(found['head.bias'])} channels.")
+    for key, weights in found.items():
+        source = key
+        if key.startswith("body."):
+            _, place, name = key.split(".", 2)
+            if int(place) not in places:
+                if name.startswith("conv2"):
+                    weights.zero_()
+                continue
+            source = f"body.{places[int(place)]}.{name}"
+        theirs = state[source]
+        if theirs.dim() == 4:  # (to, from, 3, 3)
+            weights[: len(theirs)] = 0
+            weights[: theirs.shape[0], : theirs.shape[1]] = theirs
+        else:
+            weights[: len(theirs)] = theirs
     network.load_state_dict(found)
 
 
@@ -111,7 +121,8 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/srresnet-x4"))
     parser.add_argument("--steps", type=int, default=10500)
     parser.add_argument("--blocks", type=int, default=CONFIG["blocks"])
-    parser.add_argument("--deepen", type=Path, help="folder of a checkpoint of fewer blocks to begin with")
+    parser.add_argument("--channels", type=int, default=CONFIG["channels"])
+    parser.add_argument("--grow", type=Path, help="folder of a checkpoint of fewer blocks or channels to begin with")
     parser.add_argument("--rate", type=float, default=RATE, help="learning rate at the beginning")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
@@ -119,10 +130,10 @@ def main() -> None:
     start(args.run, args.threads)
 
     torch.manual_seed(args.seed)
-    config = {**CONFIG, "blocks": args.blocks}
+    config = {**CONFIG, "blocks": args.blocks, "channels": args.channels}
     network = SRResNet(**config)
-    if args.deepen:
-        deepen(network, load_file(args.deepen / "model.safetensors"))
+    if args.grow:
+        grow(network, load_file(args.grow / "model.safetensors"))
     optimizer = torch.optim.Adam(network.parameters(), lr=args.rate, betas=(0.9, 0.99))
     step = 0
     if state := load_state(args.run):

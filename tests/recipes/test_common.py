@@ -1,0 +1,30 @@
+"""What a training begins with."""
+
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torch.optim.swa_utils import AveragedModel
+
+from gm_core.recipes.common import begin_with, save_state
+
+
+def linear(value: float) -> nn.Linear:
+    network = nn.Linear(2, 1)
+    nn.init.constant_(network.weight, value)
+    return network
+
+
+def test_a_training_begins_with_the_averaged_weights_of_another_run(tmp_path):
+    network, average = linear(1.0), AveragedModel(linear(2.0))
+    save_state(tmp_path, network=network.state_dict(), average=average.state_dict(), step=3)
+    begin_with(network, tmp_path)
+    assert torch.equal(network.weight, torch.full((1, 2), 2.0))
+
+
+def test_a_training_begins_with_a_shipped_checkpoint_or_with_its_own_weights(tmp_path):
+    network = linear(1.0)
+    begin_with(network, None)
+    assert torch.equal(network.weight, torch.ones(1, 2))
+    save_file(linear(3.0).half().state_dict(), tmp_path / "model.safetensors")
+    begin_with(network, tmp_path)
+    assert network.weight.dtype == torch.float32 and torch.equal(network.weight, torch.full((1, 2), 3.0))
