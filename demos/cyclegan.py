@@ -34,6 +34,7 @@ from gm_core.checkpoints import of_task
 from gm_core.engine import Engine, Progress, Waiting
 from gm_core.errors import BadInput
 from gm_core.images import fit, open_picture, read_parameters, save_png
+from gm_core.translations import check_direction, check_size, difference, directions, error_map
 
 TASK = "cyclegan"
 TIMES = 10
@@ -55,10 +56,36 @@ def side_by_side(before: Image.Image, after: Image.Image, gap: int = 6) -> Image
     return both
 
 
-def hang(photographs: dict[str, Path]) -> None:
-    """Makes the pictures of this room; see `demos.hang`. photographs: `sample_photographs`, by name."""
+SHOWN = ("A rocket", "A cup of coffee", "A cat")
+"""Sample photographs on the cards' sheets."""
+
+
+def card_sheet(name: str, photographs: dict[str, Path], gap: int = 4) -> Image.Image:
+    """The sample sheet of a checkpoint's card, a row for each photograph: A, G(A), F(G(A)), and F(A)."""
     from gm_core.tasks.cyclegan import cycle, cyclegan
 
+    rows = []
+    for photograph_name in SHOWN:
+        found = cycle(fit(open_picture(photographs[photograph_name]), 384), checkpoint=name)
+        other = cyclegan(found.original, checkpoint=name, direction="BtoA")
+        rows.append([found.original, found.translated, found.back, other])
+    sheet = Image.new("RGB", (4 * (384 + gap) - gap, sum(row[0].height + gap for row in rows) - gap), "white")
+    top = 0
+    for row in rows:
+        for column, made in enumerate(row):
+            sheet.paste(made, (column * (384 + gap), top))
+        top += row[0].height + gap
+    return sheet
+
+
+def hang(photographs: dict[str, Path]) -> None:
+    """Makes the pictures of this room and the sheets of its cards; see `demos.hang`. photographs: `sample_photographs`, by
+    name."""
+    from gm_core.tasks.cyclegan import cycle, cyclegan
+
+    for record in of_task(TASK):
+        if record.shipped:
+            card_sheet(record.name, photographs).save(record.folder / "sample.webp", quality=84)
     folder, name = ASSETS / "examples", of_task(TASK)[0].name
     original = fit(open_picture(photographs["A rocket"]), 512)
     cycle(original, checkpoint=name)  # the first pass pays for the loading
@@ -97,8 +124,6 @@ def small(picture: Image.Image) -> Image.Image:
 
 def draw(engine: Engine) -> None:
     """The room: picture left; right the framed slider and its label; below the cycle, ten cycles, and what they hide."""
-    from gm_core.tasks.cyclegan import difference, directions, error_map
-
     examples = ASSETS / "examples"
     hung_path, hung_input = examples / "cyclegan.png", examples / "cyclegan-input.webp"
     hung = read_parameters(hung_path) or {}
@@ -153,7 +178,7 @@ def draw(engine: Engine) -> None:
     work = gr.State()  # of the last run: cycle, checkpoint, direction
 
     def translate(path: str | None, name: str, way: str, longest: float) -> Iterator[dict[Any, Any]]:
-        from gm_core.tasks.cyclegan import check_direction, check_size, cycle, cyclegan
+        from gm_core.tasks.cyclegan import cycle, cyclegan
 
         if int(longest) not in SIDES:
             raise BadInput(f"The longest side must be one of {', '.join(map(str, SIDES))}, not {longest:g}.")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from demos import check, pix2pix
+from demos import check, cyclegan, pix2pix
 from demos.base import ASSETS, parameters_of, sample_photographs
 from demos.srgan import detail_by_method
 from gm_core.checkpoints import of_task
@@ -57,6 +57,7 @@ def hang_style_transfer(photographs: dict[str, Path]) -> None:
 def main() -> None:
     photographs = dict(sample_photographs())
     pix2pix.hang()
+    cyclegan.hang(photographs)
     hang_srgan(photographs)
     hang_style_transfer(photographs)
     check.hang()

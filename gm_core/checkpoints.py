@@ -100,6 +100,12 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         paper="https://arxiv.org/abs/1611.07004", build="portrait_judge:PortraitJudge", parameters=223_041, size=447_359,
     ),
     Checkpoint(
+        name="cyclegan-monet", task="cyclegan", title="Photographs and Monet", network="CycleGAN generators, 2017",
+        trained_on="300 paintings by Monet and 434 landscape photographs of the CycleGAN sets", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1703.10593", build="translation_generator:Translators", parameters=995_864,
+        size=2_003_159,
+    ),
+    Checkpoint(
         name="srgan-x4", task="srgan", title="SRGAN x4", network="SRGAN generator, 2017", trained_on=LANDSCAPES,
         licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
         parameters=708_000, size=1_422_300,
@@ -107,7 +113,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     Checkpoint(
         name="srresnet-x4", task="srgan", title="SRResNet x4", network="SRResNet, 2017", trained_on=LANDSCAPES,
         licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
-        parameters=708_000, size=1_422_300,
+        parameters=1_248_112, size=2_502_618,
     ),
     Checkpoint(
         name="swin2sr-x4", task="srgan", title="Swin2SR x4", network="Swin2SR, 2022",

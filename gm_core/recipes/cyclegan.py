@@ -54,16 +54,16 @@ class Pair:
 
 
 PAIRS = {
-    "cyclegan-monet": Pair(("monet2photo/photo",), ("monet2photo/monet",), ("photograph", "painting by Monet"), 2.0),
-    "cyclegan-seasons": Pair(("summer2winter/summer",), ("summer2winter/winter",), ("summer", "winter"), 1.0),
+    "cyclegan-monet": Pair(("monet2photo/photo",), ("monet2photo/monet",), ("photograph", "painting by Monet"), 1.0),
+    "cyclegan-seasons": Pair(("summer2winter/summer",), ("summer2winter/winter",), ("summer", "winter"), 0.5),
 }
 
 CONFIG: dict[str, Any] = {"channels": 64, "blocks": 6, "half": 32}
 SIDE, BATCH = 128, 1
 RATE, JUDGE_RATE = 3e-4, 3e-4
-CYCLE = 8.0
+CYCLE = 5.0
 SMALL = 0.2  # differences below this, in -1..1, count squared
-WHOLE, HALVED, FEATURES = 1.0, 0.5, 1.0  # weights of the three discriminators
+WHOLE, HALVED, FEATURES = 1.0, 1.0, 2.0  # weights of the three discriminators
 HISTORY = 50  # made pictures that the discriminators may see again
 AVERAGE = 0.999  # of the weights, a step
 HOLD_OUT_EVERY = 10

@@ -8,7 +8,8 @@ from PIL import Image
 from gm_core import checkpoints
 from gm_core.errors import BadInput, Cancelled, CheckpointError
 from gm_core.tasks import cyclegan as module
-from gm_core.tasks.cyclegan import again, cycle, cyclegan, difference, directions, domains, error_map, hidden
+from gm_core.tasks.cyclegan import again, cycle, cyclegan, hidden
+from gm_core.translations import difference, directions, domains, error_map
 from tests.hubs import olah, publish
 from tests.records import put, standing_in
 from tests.translation_records import community_files, community_record, tiny_records
