@@ -1,11 +1,14 @@
 """Makes the pictures that hang in the rooms when a visitor enters, with the shipped checkpoints:
 
     python -m demos.hang
+    python -m demos.hang --average runs/facades-l1
 
 Run it after a checkpoint has changed. Sources are scikit-image's own sample photographs and our own templates; results go to
-assets/examples, and the sheets of pix2pix's cards beside their checkpoints.
+assets/examples, and the sheets of pix2pix's and CycleGAN's cards beside their checkpoints. The second form hangs only what
+pix2pix's network paints that learnt with L1 alone (`gm_core.recipes.pix2pix --losses l1`), which does not ship.
 """
 
+import argparse
 import time
 from pathlib import Path
 
@@ -55,6 +58,12 @@ def hang_style_transfer(photographs: dict[str, Path]) -> None:
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--average", type=Path, metavar="RUN", help="run of pix2pix-facades with L1 alone")
+    args = parser.parse_args()
+    if args.average:
+        pix2pix.hang_average(args.average)
+        return
     photographs = dict(sample_photographs())
     pix2pix.hang()
     cyclegan.hang(photographs)

@@ -5,7 +5,9 @@ import binascii
 import io
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import gradio as gr
@@ -141,6 +143,23 @@ def hang() -> None:
     save_png(made, ASSETS / "examples" / "pix2pix.png", parameters_of(TASK, name, time.perf_counter() - began, seed=0))
 
 
+def hang_average(run: Path) -> None:
+    """What the first template becomes when only the distance counts. run: of `gm_core.recipes.pix2pix --losses l1`."""
+    import torch
+
+    from gm_core.load import build, visiting
+    from gm_core.tasks.pix2pix import pix2pix
+
+    ours = of_task(TASK)[0]
+    network = build(ours, ours.folder).eval().requires_grad_(False)
+    weights = torch.load(run / "state.pt", map_location="cpu", weights_only=True)["average"]
+    network.load_state_dict({key.removeprefix("module."): value for key, value in weights.items() if key != "n_averaged"})
+    drawing = next(iter(starters(kind_of(ours.name)).values()))
+    record = replace(ours, name="l1-alone", repo_id="none/l1-alone", config=ours.shipped_config()["config"])
+    with visiting(record, network):
+        pix2pix(drawing, checkpoint=record.name).save(ASSETS / "examples" / "pix2pix-l1.webp", quality=90)
+
+
 def draw(engine: Engine) -> None:
     """The room: table left; right the picture that follows, its label, and samples."""
     hung_path = ASSETS / "examples" / "pix2pix.png"
@@ -182,6 +201,13 @@ def draw(engine: Engine) -> None:
                 several = gr.Button(f"{SAMPLES} samples side by side", size="sm", elem_id="pix2pix-several")
             wall = gr.Gallery([], columns=SAMPLES, height="auto", interactive=False, show_label=False, label="Samples",
                               visible=False, buttons=["fullscreen"], elem_id="pix2pix-wall", elem_classes="cycle-row")
+    with gr.Accordion("What the discriminator adds", open=False, elem_classes="wall-text"):
+        gr.HTML('<p class="aside">The same network, drawing and house fronts. In the middle it learnt from the distance alone '
+                "and paints the average of all that might be there; right two discriminators looked at its pictures, too.</p>")
+        gr.Gallery([(hung_drawing, "the drawing"), (str(ASSETS / "examples" / "pix2pix-l1.webp"), "learnt with L1 alone"),
+                    (str(hung_path), "learnt with discriminators")], columns=3, height="auto", interactive=False,
+                   show_label=False, label="L1 alone, and with discriminators", buttons=["fullscreen"],
+                   elem_id="pix2pix-average", elem_classes="cycle-row three")
     how_it_works(TASK)
     first_seed = gr.State(0)  # of the samples on the wall
     on_table = gr.State(hung_drawing)  # what Python laid there: the table itself speaks only after the first stroke
