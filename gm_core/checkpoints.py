@@ -106,6 +106,12 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         size=2_003_159,
     ),
     Checkpoint(
+        name="cyclegan-seasons", task="cyclegan", title="Summer and winter", network="CycleGAN generators, 2017",
+        trained_on="1,231 summers and 962 winters of Yosemite, of the CycleGAN sets", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1703.10593", build="translation_generator:Translators", parameters=995_864,
+        size=2_003_136,
+    ),
+    Checkpoint(
         name="srgan-x4", task="srgan", title="SRGAN x4", network="SRGAN generator, 2017", trained_on=LANDSCAPES,
         licence="apache-2.0", paper="https://arxiv.org/abs/1609.04802", build="srresnet:SRResNet",
         parameters=708_000, size=1_422_300,
