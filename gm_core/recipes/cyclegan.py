@@ -260,7 +260,7 @@ def main() -> None:
         same = quickly(network.a_to_b if kind == "b" else network.b_to_a, real[kind])
         identity = 2 * F.smooth_l1_loss(same, real[kind], beta=SMALL)
         again = {"a": quickly(network.b_to_a, made["b"]), "b": quickly(network.a_to_b, made["a"])}
-        cycle = sum(F.smooth_l1_loss(again[kind], real[kind], beta=SMALL) for kind in ("a", "b"))
+        cycle = torch.stack([F.smooth_l1_loss(again[kind], real[kind], beta=SMALL) for kind in ("a", "b")]).sum()
 
         # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
         top, left = random.integers(0, 8, 2)
