@@ -33,6 +33,7 @@ def test_only_the_tasks_are_offered_under_their_names(client):
         "/quiz_round": ["game"],
         "/quiz_answer": ["game", "number", "choice"],
         "/pix2pix": ["image", "checkpoint", "seed"],
+        "/cyclegan": ["image", "checkpoint", "direction"],
         "/srgan": ["image", "checkpoint"],
         "/style_transfer": ["image", "style", "second_style", "blend", "strength", "keep_colours"],
         "/gatys": ["image", "style_image", "steps", "size", "style_weight", "features"],

@@ -192,7 +192,12 @@ def test_what_the_page_does_not_do_gets_a_sentence(room):
         room.wait_for_selector("#check-run:enabled")
     room.fill("#check-repositories textarea", "")
     room.click("text=Settings >> visible=true")
-    room.fill("#check-seeds input, #check-seeds textarea", "0-99")
+    seeds = room.locator("#check-seeds input, #check-seeds textarea")
+    room.wait_for_timeout(500)  # a form that just opened may still take its own value over
+    seeds.fill("0-99")
+    seeds.press("Tab")
+    room.wait_for_timeout(300)
+    assert seeds.input_value() == "0-99"
     room.click("#check-run")
     room.wait_for_selector("text=100 seeds are more")
 

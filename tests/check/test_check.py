@@ -241,12 +241,12 @@ def test_a_command_that_makes_no_sense_ends_with_2_and_a_sentence(words, sentenc
 
 
 def epochs(run: Path, count: int) -> Path:
-    """Files between the two shipped networks, and beyond, saved as a training run saves them."""
+    """Files from bicubic to a shipped network and beyond, as its last layer grows, saved as a training run saves them."""
     run.mkdir()
-    a, b = (load_file(SHIPPED / name / "model.safetensors") for name in ("srresnet-x4", "srgan-x4"))
+    weights = load_file(SHIPPED / "srresnet-x4" / "model.safetensors")
     for i in range(count):
-        share = i / (count - 1)
-        save_file({key: (a[key].float() * (1 - share) + b[key].float() * share).half() for key in a},
+        share = 1.3 * i / (count - 1)
+        save_file({key: (value.float() * share).half() if key.startswith("tail") else value for key, value in weights.items()},
                   run / f"epoch_{i + 1}.safetensors")
     return run
 
