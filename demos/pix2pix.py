@@ -146,17 +146,17 @@ def hang() -> None:
 def hang_average(run: Path) -> None:
     """What the first template becomes when only the distance counts. run: of `gm_core.recipes.pix2pix --losses l1`."""
     import torch
+    from torch.optim.swa_utils import AveragedModel
 
     from gm_core.load import build, visiting
     from gm_core.tasks.pix2pix import pix2pix
 
     ours = of_task(TASK)[0]
-    network = build(ours, ours.folder).eval().requires_grad_(False)
-    weights = torch.load(run / "state.pt", map_location="cpu", weights_only=True)["average"]
-    network.load_state_dict({key.removeprefix("module."): value for key, value in weights.items() if key != "n_averaged"})
+    average = AveragedModel(build(ours, ours.folder).eval().requires_grad_(False))
+    average.load_state_dict(torch.load(run / "state.pt", map_location="cpu", weights_only=True)["average"])
     drawing = next(iter(starters(kind_of(ours.name)).values()))
-    record = replace(ours, name="l1-alone", repo_id="none/l1-alone", config=ours.shipped_config()["config"])
-    with visiting(record, network):
+    record = replace(ours, name="l1-alone", repo_id="none/l1-alone", config=ours.arguments())
+    with visiting(record, average.module):
         pix2pix(drawing, checkpoint=record.name).save(ASSETS / "examples" / "pix2pix-l1.webp", quality=90)
 
 

@@ -78,6 +78,10 @@ class Checkpoint:
         """config.json of a shipped checkpoint: {"architecture": build, "config": keyword arguments}."""
         return json.loads((self.folder / "config.json").read_text(encoding="utf-8"))
 
+    def arguments(self) -> dict[str, Any]:
+        """Keyword arguments that the network is built with, wherever they are kept."""
+        return self.shipped_config()["config"] if self.shipped else dict(self.config)
+
 
 LANDSCAPES = "BSDS500 (train and test parts) and landscape photographs of the CycleGAN sets"
 

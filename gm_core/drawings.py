@@ -28,8 +28,7 @@ def kind_of(checkpoint: str) -> str:
 
 def config_of(checkpoint: str) -> dict[str, Any]:
     """What the network was built with."""
-    record = find(checkpoint)
-    return record.shipped_config()["config"] if record.shipped else dict(record.config)
+    return find(checkpoint).arguments()
 
 
 def palette(checkpoint: str) -> Palette:

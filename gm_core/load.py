@@ -91,8 +91,7 @@ def build(checkpoint: Checkpoint, folder: Path) -> nn.Module:
     try:
         if not inspect.isclass(maker):
             return maker(folder)
-        config = checkpoint.shipped_config()["config"] if checkpoint.shipped else dict(checkpoint.config)
-        network = maker(**config)
+        network = maker(**checkpoint.arguments())
         fill(network, read_weights(folder / checkpoint.weights), checkpoint.title)
     except (OSError, TypeError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
         raise CheckpointError(f"The files of {checkpoint.title} do not fit its record: {error}") from error

@@ -1,11 +1,9 @@
 """What CycleGAN's checkpoints have learnt, what they take, and how far two pictures are apart. Nothing here imports torch."""
 
-from typing import Any
-
 import numpy as np
 from PIL import Image
 
-from gm_core.checkpoints import Checkpoint, find
+from gm_core.checkpoints import find
 from gm_core.errors import BadInput
 
 MIN_SIDE, MAX_SIDE = 16, 1024
@@ -16,8 +14,7 @@ FULL_ERROR = 64
 
 def domains(checkpoint: str) -> tuple[str, str]:
     """What A and B are, in words. Reads the record, loads no weights."""
-    record = find(checkpoint)
-    first, second = _config(record).get("domains", ("A", "B"))
+    first, second = find(checkpoint).arguments().get("domains", ("A", "B"))
     return str(first), str(second)
 
 
@@ -27,10 +24,6 @@ def directions(checkpoint: str) -> dict[str, str]:
     both = {"AtoB": f"{a} to {b}", "BtoA": f"{b} to {a}"}
     # Files in the field's layout hold one generator.
     return both if find(checkpoint).build.endswith(":Translators") else {"AtoB": both["AtoB"]}
-
-
-def _config(record: Checkpoint) -> dict[str, Any]:
-    return record.shipped_config()["config"] if record.shipped else dict(record.config)
 
 
 def opposite(direction: str) -> str:
