@@ -38,15 +38,16 @@ class RandomCrops:
     """Square crops of random pictures at random places and scales, flipped and turned at random.
 
     Every crop is first drawn from a picture reduced by a factor between 1 and `max_reduction` (antialiased), which
-    also makes coding artefacts smaller. A share `soft` of them is enlarged instead, up to 1.7 times, as pictures with
-    more pixels than detail are. Reproducible from the seed.
+    also makes coding artefacts smaller; the greater `towards_whole`, the more often by more (1: evenly). A share `soft`
+    of them is enlarged instead, up to 1.7 times, as pictures with more pixels than detail are. Reproducible from the seed.
     """
 
-    def __init__(self, pictures: list[np.ndarray], size: int, *, max_reduction: float = 2.0, soft: float = 0.0,
-                 turn: bool = True, seed: int = 0) -> None:
+    def __init__(self, pictures: list[np.ndarray], size: int, *, max_reduction: float = 2.0, towards_whole: float = 0.5,
+                 soft: float = 0.0, turn: bool = True, seed: int = 0) -> None:
         self.pictures = pictures
         self.size = size
         self.max_reduction = max_reduction
+        self.towards_whole = towards_whole
         self.soft = soft
         self.turn = turn
         self.random = np.random.default_rng(seed)
@@ -56,7 +57,8 @@ class RandomCrops:
         random, size = self.random, self.size
         picture = self.pictures[random.integers(len(self.pictures))]
         height, width = picture.shape[:2]
-        reduction = min(1.0 + (self.max_reduction - 1.0) * random.random() ** 2, min(height, width) / size)
+        share = random.random() ** (1 / self.towards_whole)
+        reduction = min(1.0 + (self.max_reduction - 1.0) * share, min(height, width) / size)
         if self.soft and random.random() < self.soft:
             reduction = 1.0 - 0.4 * random.random()
         extent = min(round(size * reduction), height, width)

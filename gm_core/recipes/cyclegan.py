@@ -50,12 +50,15 @@ class Pair:
     domains: tuple[str, str]
     identity: float
     """Weight of the identity loss. Its paper's use is to keep a painter's network from repainting the daylight."""
-    max_reduction: float = 2.0
+    towards_whole: float = 0.5
+    """How much of a picture a crop holds (`RandomCrops`)."""
+    least_snow: float = 0.0
+    """Pictures of B have at least this share of snow on the ground, those of A at most half of it; 0: all are taken."""
 
 
 PAIRS = {
     "cyclegan-monet": Pair(("monet2photo/photo",), ("monet2photo/monet",), ("photograph", "painting by Monet"), 1.0),
-    "cyclegan-seasons": Pair(("summer2winter/summer",), ("summer2winter/winter",), ("summer", "winter"), 0.5),
+    "cyclegan-seasons": Pair(("summer2winter/summer",), ("summer2winter/winter",), ("summer", "winter"), 0.1, 2.0, 0.2),
 }
 
 CONFIG: dict[str, Any] = {"channels": 64, "blocks": 6, "half": 32}
@@ -70,22 +73,36 @@ HOLD_OUT_EVERY = 10
 MEASURED = 60  # held-out pictures of each kind, at most
 
 
-def files_of(data: Path, folders: tuple[str, ...], *, held_out: bool) -> list[Path]:
-    """Pictures in name order: those to train on, or every tenth, which is never trained on."""
-    found = []
+def snow_on_ground(picture: np.ndarray) -> float:
+    """Of (H, W, 3) uint8: the share of the lower half that is bright and without colour. Some of it may be granite."""
+    low = picture[len(picture) // 2 :].astype(np.float32) / 255
+    return float(((low.mean(2) > 0.55) & (np.ptp(low, axis=2) < 0.14)).mean())
+
+
+def pictures_of(data: Path, pair: Pair, kind: str, *, held_out: bool) -> list[np.ndarray]:
+    """Pictures of A or B in name order: those to train on, or every tenth, which is never trained on.
+
+    The folder of winters holds many without snow, and from those a generator learns cold light and nothing else.
+    """
+    folders = pair.a if kind == "a" else pair.b
+    files: list[Path] = []
     for folder in folders:
-        files = sorted(path for path in (data / folder).iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
-        found += [path for i, path in enumerate(files) if (i % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1) == held_out]
-    if not found:
+        all_files = sorted(path for path in (data / folder).iterdir() if path.suffix.lower() in (".jpg", ".jpeg", ".png"))
+        files += [path for i, path in enumerate(all_files) if (i % HOLD_OUT_EVERY == HOLD_OUT_EVERY - 1) == held_out]
+    if not files:
         raise FileNotFoundError(f"No JPEG or PNG pictures in {', '.join(folders)} below {data}")
-    return found
+    pictures = [read_picture(path) for path in files]
+    if not pair.least_snow:
+        return pictures
+    return [picture for picture in pictures if (snow_on_ground(picture) >= pair.least_snow if kind == "b"
+                                                else snow_on_ground(picture) <= pair.least_snow / 2)]
 
 
-def held_out(data: Path, folders: tuple[str, ...], count: int) -> Tensor:
-    """(N, 3, 256, 256) in -1..1, spread evenly over the held-out pictures."""
-    files = files_of(data, folders, held_out=True)
-    chosen = np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int)
-    return torch.stack([to_tensor(read_picture(files[i])[:256, :256]) for i in chosen]) * 2 - 1
+def held_out(data: Path, pair: Pair, kind: str, count: int) -> Tensor:
+    """(N, 3, 256, 256) in -1..1, spread evenly over the held-out pictures of A or B."""
+    pictures = pictures_of(data, pair, kind, held_out=True)
+    chosen = np.linspace(0, len(pictures) - 1, min(count, len(pictures))).round().astype(int)
+    return torch.stack([to_tensor(pictures[i][:256, :256]) for i in chosen]) * 2 - 1
 
 
 class History:
@@ -135,7 +152,7 @@ def translated(network: nn.Module, pictures: Tensor, direction: str) -> Tensor:
 
 
 def write_sheet(network: nn.Module, data: Path, pair: Pair, path: Path) -> None:
-    a, b = held_out(data, pair.a, 6), held_out(data, pair.b, 6)
+    a, b = held_out(data, pair, "a", 6), held_out(data, pair, "b", 6)
     made_b, made_a = translated(network, a, "AtoB"), translated(network, b, "BtoA")
     columns = (a, made_b, translated(network, made_b, "BtoA"), b, made_a, translated(network, made_a, "AtoB"))
     sheet([[column[row] / 2 + 0.5 for column in columns] for row in range(min(len(a), len(b)))], path)
@@ -164,7 +181,7 @@ def lattice(x: Tensor) -> float:
 @torch.inference_mode()
 def evaluate(network: nn.Module, squeezenet: SqueezeNet, data: Path, pair: Pair, run: Path, about: dict[str, Any]) -> None:
     """Writes evaluation.json; KID with SqueezeNet's features, of quarters of held-out pictures."""
-    a, b = held_out(data, pair.a, MEASURED), held_out(data, pair.b, MEASURED)
+    a, b = held_out(data, pair, "a", MEASURED), held_out(data, pair, "b", MEASURED)
     made_b, made_a = translated(network, a, "AtoB"), translated(network, b, "BtoA")
 
     def features(x: Tensor) -> Tensor:
@@ -236,9 +253,9 @@ def main() -> None:
         return
 
     random = np.random.default_rng((args.seed, step))
-    crops = {kind: RandomCrops([read_picture(path) for path in files_of(args.data, folders, held_out=False)], SIDE,
-                               max_reduction=pair.max_reduction, turn=False, seed=args.seed + step + i)
-             for i, (kind, folders) in enumerate((("a", pair.a), ("b", pair.b)))}
+    crops = {kind: RandomCrops(pictures_of(args.data, pair, kind, held_out=False), SIDE,
+                               towards_whole=pair.towards_whole, turn=False, seed=args.seed + step + i)
+             for i, kind in enumerate("ab")}
     history = {"a": History(random), "b": History(random)}
     logger.info("%d and %d pictures; generators %.2f M, discriminators %.2f M weights",
                 *(len(source.pictures) for source in crops.values()),

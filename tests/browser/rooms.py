@@ -51,6 +51,19 @@ def set_slider(page: Page, elem_id: str, value: int) -> None:
     raise AssertionError(f"#{elem_id} does not take {value}")
 
 
+def type_number(page: Page, elem_id: str, value: int) -> None:
+    """Types into a field for a number, and waits until the field keeps it, for the same reason."""
+    number = page.locator(f"#{elem_id} input")
+    for _ in range(10):
+        page.wait_for_timeout(300)
+        kept = number.input_value() == str(value)
+        number.fill(str(value))
+        number.press("Tab")
+        if kept:
+            return
+    raise AssertionError(f"#{elem_id} does not take {value}")
+
+
 def unfold(page: Page) -> None:
     """Opens all that is folded on the page."""
     for fold in page.query_selector_all("button.label-wrap:not(.open)"):  # handles, because a locator counts anew each time

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import pytest
 from PIL import Image
+from playwright.sync_api import expect
 from safetensors.torch import save
 
 from gm_core.check.cases import Inputs, cases, read_settings
@@ -83,7 +84,7 @@ def test_the_report_compares(opened, cat, tmp_path, width):
     page.locator("#tools [data-zoom='1']").click()
 
     page.get_by_role("button", name="Difference").click()
-    page.wait_for_function("document.querySelectorAll('#wall canvas').length === 6")  # not the reference itself
+    expect(page.locator("#wall canvas")).to_have_count(6, timeout=60_000)  # not the reference itself; the page's policy allows no eval
     assert page.evaluate("(() => { const c = document.querySelector('#wall canvas'), p = c.getContext('2d');"
                          " return p.getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 < 3 && v > 0); })()")
 
@@ -99,7 +100,7 @@ def test_the_report_compares(opened, cat, tmp_path, width):
     page.get_by_label("Line between A and B").press("ArrowRight")
     assert float(page.evaluate("document.getElementById('stage-line').style.left").strip("%")) == pytest.approx(25.5, abs=1)
     page.get_by_label("Hang Reference as A").nth(1).click()
-    page.wait_for_function("document.getElementById('stage-side').innerText.includes('A: Reference')")
+    expect(page.locator("#stage-side")).to_contain_text("A: Reference", timeout=60_000)
 
 
 def test_a_strip_and_a_grid_of_settings(opened, cat, tmp_path):

@@ -11,7 +11,7 @@ from playwright.sync_api import expect
 
 from demos import DEMOS
 from gm_core.images import read_parameters
-from tests.browser.rooms import enter, set_slider
+from tests.browser.rooms import enter, set_slider, type_number
 from tests.served import serving
 
 pytestmark = pytest.mark.browser
@@ -172,9 +172,8 @@ def test_proposals_can_be_chosen_gone_on_with_and_compared(room, photograph, tmp
 def test_a_photograph_is_continued_beyond_its_frame(room, photograph, tmp_path):
     bring(room, photograph)
     room.click("text=Beyond the frame")
-    room.fill("#inpainting-left input", "40")
-    room.fill("#inpainting-bottom input", "32")
-    room.locator("#inpainting-bottom input").press("Tab")
+    type_number(room, "inpainting-left", 40)
+    type_number(room, "inpainting-bottom", 32)
     run(room)
     with Image.open(photograph) as image:
         original = np.asarray(image.convert("RGB"))
