@@ -1,6 +1,7 @@
 """The rooms of the gallery, in tab order. Gradio lives here and in app.py, nowhere else."""
 
-from demos import check, cyclegan, pix2pix, quiz, srgan, style_transfer
+from demos import check, cyclegan, inpainting, pix2pix, quiz, srgan, style_transfer
 from demos.base import Demo
 
-DEMOS: list[Demo] = [quiz.DEMO, pix2pix.DEMO, cyclegan.DEMO, srgan.DEMO, style_transfer.DEMO, check.DEMO]
+DEMOS: list[Demo] = [quiz.DEMO, pix2pix.DEMO, cyclegan.DEMO, srgan.DEMO, inpainting.DEMO, style_transfer.DEMO,
+                     check.DEMO]

@@ -4,8 +4,9 @@
     python -m demos.hang --average runs/facades-l1
 
 Run it after a checkpoint has changed. Sources are scikit-image's own sample photographs and our own templates; results go to
-assets/examples, and the sheets of pix2pix's and CycleGAN's cards beside their checkpoints. The second form hangs only what
-pix2pix's network paints that learnt with L1 alone (`gm_core.recipes.pix2pix --losses l1`), which does not ship.
+assets/examples, and the sheets of pix2pix's, CycleGAN's and inpainting's cards beside their checkpoints. The second form
+hangs only what pix2pix's network paints that learnt with L1 alone (`gm_core.recipes.pix2pix --losses l1`), which does not
+ship.
 """
 
 import argparse
@@ -14,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from demos import check, cyclegan, pix2pix
+from demos import check, cyclegan, inpainting, pix2pix
 from demos.base import ASSETS, parameters_of, sample_photographs
 from demos.srgan import detail_by_method
 from gm_core.checkpoints import of_task
@@ -67,6 +68,7 @@ def main() -> None:
     photographs = dict(sample_photographs())
     pix2pix.hang()
     cyclegan.hang(photographs)
+    inpainting.hang()
     hang_srgan(photographs)
     hang_style_transfer(photographs)
     check.hang()

@@ -48,14 +48,15 @@ BORDERS = ("left", "top", "right", "bottom")
 
 
 REMOVED: dict[str, tuple[tuple[tuple[int, int], ...], ...]] = {
-    "An astronaut": (((396, 0), (442, 0), (460, 36), (462, 150), (470, 210), (480, 283), (362, 290), (346, 222), (372, 165),
-                      (382, 80)),),
-    "A cup of coffee": (((396, 62), (430, 64), (428, 80), (416, 112), (398, 205), (412, 270), (400, 318), (350, 332),
-                         (320, 290), (326, 245), (370, 225), (388, 180), (402, 110)),),
+    "An astronaut": (((384, 0), (446, 0), (464, 36), (466, 150), (474, 210), (484, 285), (358, 292), (340, 222), (362, 165),
+                      (370, 80)),),
+    "A cup of coffee": (((385, 60), (440, 60), (440, 90), (420, 120), (400, 205), (418, 270), (410, 330), (350, 340),
+                         (312, 290), (316, 240), (366, 215), (384, 180)),),
     "A rocket": (((442, 118), (454, 118), (464, 220), (486, 400), (430, 400), (436, 220)),
                  ((194, 120), (208, 120), (210, 220), (208, 380), (162, 380), (184, 220))),
 }
 """Sample photograph -> outlines (x, y) of what its picture on the card lacks: a model, a spoon, two masts."""
+HUNG = "A rocket"
 
 
 def on_canvas(image: Image.Image) -> dict[str, str]:
@@ -134,7 +135,7 @@ def hang() -> None:
         made = inpainting(original, mask, checkpoint=record.name)
         seconds = time.perf_counter() - began
         rows.append([fit(picture, 400) for picture in (masked(original, mask), telea(original, mask), made)])
-        if not rows[1:]:
+        if name == HUNG:
             original.save(ASSETS / "examples" / "inpainting-input.webp", quality=92)
             save_png(made, ASSETS / "examples" / "inpainting.png", parameters_of(TASK, record.name, seconds, seed=0, feather=0))
     sheet = Image.new("RGB", (3 * 404 - 4, sum(row[0].height + 4 for row in rows) - 4), "white")

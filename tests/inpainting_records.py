@@ -17,7 +17,7 @@ from gm_core.models.inpainting_generator import InpaintingGenerator
 from tests.records import serve
 
 NAME = "inpaint-256"
-CONFIG = {"widths": [4, 8, 12, 16], "blocks": [1, 1, 1], "local": 0.25}
+CONFIG = {"widths": [4, 8, 12, 16], "blocks": [1, 1, 1], "local": 0.25, "match": 8, "finish": [8, 12], "finish_blocks": 1}
 ABOUT = {"task": "inpainting", "trained_on": "nothing", "licence": "apache-2.0", "paper": "https://arxiv.org/abs/2109.07161",
          "parameters": 1, "size": 1_000_000}
 
@@ -25,7 +25,8 @@ ABOUT = {"task": "inpainting", "trained_on": "nothing", "licence": "apache-2.0",
 def tiny_generator() -> InpaintingGenerator:
     torch.manual_seed(0)
     network = InpaintingGenerator(**CONFIG)
-    nn.init.normal_(network.tail.weight, std=0.03)
+    for tail in (network.coarse.tail, network.finish.tail):
+        nn.init.normal_(tail.weight, std=0.03)
     return network.eval()
 
 

@@ -35,6 +35,7 @@ def test_only_the_tasks_are_offered_under_their_names(client):
         "/pix2pix": ["image", "checkpoint", "seed"],
         "/cyclegan": ["image", "checkpoint", "direction"],
         "/srgan": ["image", "checkpoint"],
+        "/inpainting": ["image", "mask", "checkpoint", "feather", "seed", "prompt", "steps"],
         "/style_transfer": ["image", "style", "second_style", "blend", "strength", "keep_colours"],
         "/gatys": ["image", "style_image", "steps", "size", "style_weight", "features"],
     }

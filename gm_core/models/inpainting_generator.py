@@ -1,9 +1,12 @@
-"""Our inpainting generator: a U of three floors with Fourier convolutions (Suvorov et al. 2022, LaMa, arXiv:2109.07161).
+"""Our inpainting generator: a coarse answer, real texture copied into it, and a finish.
 
-The hole is first filled smoothly, by arithmetic alone; the network adds to that what a smooth filling lacks. It works at
-a quarter, an eighth and a sixteenth of the resolution, with a light finish at half. Noise comes in at every floor, for
-what has no one answer: blades of grass, ripples. Between the floors features are enlarged smoothly; pixel shuffles there
-invite patterns of 8 and 16 pixels.
+Coarse: a U of three floors with Fourier convolutions (Suvorov et al. 2022, LaMa, arXiv:2109.07161). The hole is first filled
+smoothly, by arithmetic alone; the network adds to that what a smooth filling lacks, at a quarter, an eighth and a
+sixteenth of the resolution, with a light finish at half. Trained to be right in the mean, its answer is soft.
+
+Texture: `PatchAttention` says for each place of the hole which known place looks like what belongs there, and what that one
+has beyond its own mean colour is copied (`gm_core.models.patch_attention`). Finish: a few convolutions that see the
+result beside the coarse answer, and learn against a discriminator.
 
 A fast Fourier convolution (Chi et al. 2020) sees the whole picture in every layer. Ours differs from LaMa's in one
 point: where LaMa rectifies real and imaginary parts, here each frequency is let through or held back according to how
@@ -16,6 +19,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from gm_core.errors import BadInput
+from gm_core.models.patch_attention import PatchAttention, copy_patches
 
 UNSHUFFLE = 4
 MULTIPLE = 16
@@ -148,8 +152,17 @@ class ConvBlock(nn.Module):
         return x + RESIDUAL * self.conv2(F.relu(self.conv1(self.norm(x))))
 
 
-class InpaintingGenerator(nn.Module):
-    """Paints what is missing. Any size from 32x32 on; what it sees is always the whole picture."""
+def check_shapes(image: Tensor, mask: Tensor, least: int = 32) -> None:
+    """Raises BadInput unless image is (B, 3, H, W) with sides of `least` pixels or more and mask (B, 1, H, W)."""
+    if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < least:
+        raise BadInput(f"Pictures must be (B, 3, H, W) with at least {least} by {least} pixels, not {tuple(image.shape)}.")
+    if mask.shape != (len(image), 1, *image.shape[2:]):
+        raise BadInput(f"The mask of pictures {tuple(image.shape)} must be "
+                       f"{(len(image), 1, *image.shape[2:])}, not {tuple(mask.shape)}.")
+
+
+class CoarseGenerator(nn.Module):
+    """The mean of what could be in the hole. Any size from 32x32 on; what it sees is always the whole picture."""
 
     def __init__(self, widths: tuple[int, int, int, int] = (24, 64, 128, 192),
                  blocks: tuple[int, int, int] = (2, 4, 2), local: float = 0.25) -> None:
@@ -171,55 +184,111 @@ class InpaintingGenerator(nn.Module):
         self.after = fourier(eighth, blocks[2])
         self.up1 = nn.Conv2d(eighth, quarter, 1)
         self.finish = ConvBlock(quarter)
-        self.up0 = nn.Conv2d(quarter, 8 * half, 1)
+        self.up0 = nn.Conv2d(quarter, 4 * half, 1)
         self.polish = nn.Conv2d(half, half, 3, padding=1, padding_mode="reflect")
         self.tail = nn.Conv2d(half, 12, 3, padding=1, padding_mode="reflect")
         self.norm1, self.norm2, self.norm3, self.norm4 = map(ChannelNorm, (eighth, sixteenth, eighth, quarter))
         start_evenly(self)
-        # scale of the noise -> channels of the floor that it comes in at
-        self.chance = nn.ModuleDict({str(scale): nn.Conv2d(scale**2, channels, 1, bias=False)
-                                     for scale, channels in ((2, half), (4, quarter), (8, eighth), (16, sixteenth))})
-        for scale, conv in self.chance.items():
-            nn.init.normal_(conv.weight, std=0.3 / int(scale))  # pyright: ignore[reportArgumentType]
         nn.init.zeros_(self.tail.weight)  # training starts from the smooth filling
         nn.init.zeros_(self.tail.bias)  # pyright: ignore[reportArgumentType]
 
-    def forward(self, image: Tensor, mask: Tensor, noise: Tensor | None = None, guess: Tensor | None = None) -> Tensor:
-        """image: (B, 3, H, W), RGB in 0..1; what lies in the hole does not matter. mask: (B, 1, H, W), 1 in the hole, 0
-        outside. noise: (B, 1, H, W), normal; None is zeros. guess: (B, 3, H, W), RGB in 0..1, a soft
-        answer to be made crisp, such as the one at half the size, enlarged; None where nothing is known.
+    def forward(self, image: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """image: (B, 3, H, W), RGB in 0..1; what lies in the hole does not matter. mask: (B, 1, H, W), 1 in the hole.
 
-        Returns (B, 3, H, W), RGB around 0..1, not clamped; outside the hole the very values of `image`.
-        Raises BadInput for other shapes.
+        Returns the answer (B, 3, H, W), RGB around 0..1, not clamped, outside the hole the very values of `image`; and
+        features (B, eighth, H/8, W/8), rounded up to the next multiple of 16 pixels. Raises BadInput for other shapes.
         """
-        if image.ndim != 4 or image.shape[1] != 3 or min(image.shape[2:]) < 32:
-            raise BadInput(f"Pictures must be (B, 3, H, W) with at least 32 by 32 pixels, not {tuple(image.shape)}.")
-        if mask.shape != (len(image), 1, *image.shape[2:]):
-            raise BadInput(f"The mask of pictures {tuple(image.shape)} must be "
-                           f"{(len(image), 1, *image.shape[2:])}, not {tuple(mask.shape)}.")
+        check_shapes(image, mask)
         height, width = image.shape[2:]
         padding = (0, -width % MULTIPLE, 0, -height % MULTIPLE)
         with torch.no_grad():
-            filled = fill_smoothly(image, mask) if guess is None else torch.where(mask > 0, guess, image)
-            told = mask if guess is None else 0.5 * mask  # half a hole: something is known of it
-            x = F.pad(torch.cat([4 * filled - 2, told], 1), padding, mode="reflect")
+            filled = fill_smoothly(image, mask)
+            x = F.pad(torch.cat([4 * filled - 2, mask], 1), padding, mode="reflect")
             x = F.pixel_unshuffle(x, UNSHUFFLE)  # (B, 64, H/4, W/4)
-            noise = None if noise is None else F.pad(noise * mask, padding)
-        at_quarter = F.relu(self.head(x) + self.draw(noise, 4))  # (B, 64, H/4, W/4)
-        at_eighth = self.before(F.relu(self.down1(at_quarter) + self.draw(noise, 8)))  # (B, 128, H/8, W/8)
-        x = self.middle(F.relu(self.down2(self.norm1(at_eighth)) + self.draw(noise, 16)))  # (B, 192, H/16, W/16)
-        x = self.after(at_eighth + F.interpolate(self.up2(self.norm2(x)), scale_factor=2.0, mode="bilinear"))
-        x = self.finish(at_quarter + F.interpolate(self.up1(self.norm3(x)), scale_factor=2.0, mode="bilinear"))
-        # (B, 24, H/2, W/2): what is drawn, and how much is chance
-        x, amount = F.pixel_shuffle(self.up0(self.norm4(x)), 2).chunk(2, 1)
-        x = F.relu(x + amount * self.draw(noise, 2))
+        at_quarter = F.relu(self.head(x))  # (B, 64, H/4, W/4)
+        at_eighth = self.before(F.relu(self.down1(at_quarter)))  # (B, 128, H/8, W/8)
+        x = self.middle(F.relu(self.down2(self.norm1(at_eighth))))  # (B, 192, H/16, W/16)
+        features = self.after(at_eighth + F.interpolate(self.up2(self.norm2(x)), scale_factor=2.0, mode="bilinear"))
+        x = self.up1(self.norm3(features))
+        x = self.finish(at_quarter + F.interpolate(x, scale_factor=2.0, mode="bilinear"))
+        x = F.relu(F.pixel_shuffle(self.up0(self.norm4(x)), 2))  # (B, 24, H/2, W/2)
         x = F.relu(self.polish(x))
         detail = DETAIL * F.pixel_shuffle(self.tail(x), 2)[..., :height, :width]
-        return torch.where(mask > 0, filled + detail, image)
+        return torch.where(mask > 0, filled + detail, image), features
 
-    def draw(self, noise: Tensor | None, scale: int) -> Tensor | float:
-        """What chance adds to the features at 1/scale of the resolution; nothing outside the hole, or without noise."""
-        return 0.0 if noise is None else self.chance[str(scale)](F.pixel_unshuffle(noise, scale))
+
+class Finish(nn.Module):
+    """Seams of the copied patches mended: a small U with floors at half and at a quarter of the resolution."""
+
+    def __init__(self, widths: tuple[int, int], blocks: int) -> None:
+        super().__init__()
+        half, quarter = widths
+        self.head = nn.Conv2d(4 * 7, half, 3, padding=1, padding_mode="reflect")
+        self.down = nn.Conv2d(half, quarter, 3, 2, padding=1)
+        self.blocks = nn.Sequential(*(ConvBlock(quarter) for _ in range(blocks)))
+        self.norm = ChannelNorm(quarter)
+        self.up = nn.Conv2d(quarter, half, 1)
+        self.last = ConvBlock(half)
+        self.tail = nn.Conv2d(half, 12, 3, padding=1, padding_mode="reflect")
+        start_evenly(self)
+        nn.init.zeros_(self.tail.weight)
+        nn.init.zeros_(self.tail.bias)  # pyright: ignore[reportArgumentType]
+
+    def forward(self, draft: Tensor, coarse: Tensor, mask: Tensor) -> Tensor:
+        """draft, coarse: (B, 3, H, W), RGB in 0..1. mask: (B, 1, H, W), 1 in the hole. Returns (B, 3, H, W)."""
+        height, width = draft.shape[2:]
+        x = F.pad(torch.cat([4 * draft - 2, 4 * (draft - coarse), mask], 1), (0, -width % 4, 0, -height % 4), mode="reflect")
+        x = F.relu(self.head(F.pixel_unshuffle(x, 2)))
+        low = self.blocks(F.relu(self.down(x)))
+        x = self.last(x + F.interpolate(self.up(self.norm(low)), scale_factor=2.0, mode="bilinear"))
+        return torch.where(mask > 0, draft + DETAIL * F.pixel_shuffle(self.tail(x), 2)[..., :height, :width], draft)
+
+
+class InpaintingGenerator(nn.Module):
+    """Paints what is missing. Any size from 32x32 on."""
+
+    def __init__(self, widths: tuple[int, int, int, int] = (24, 64, 128, 192), blocks: tuple[int, int, int] = (2, 4, 2),
+                 local: float = 0.25, match: int = 64, finish: tuple[int, int] = (48, 96), finish_blocks: int = 4,
+                 grain: float = 1.0) -> None:
+        """widths, blocks, local: of `CoarseGenerator`. match: length of the vectors that places are compared by. finish:
+        channels at half and at a quarter of the resolution, finish_blocks: blocks at a quarter, of the finish. grain: how
+        much of what differs from the coarse answer is kept, 0 to 1. No source fits wholly, so a little less than all of it
+        is nearer to the truth in every measure.
+        """
+        super().__init__()
+        self.grain = grain
+        self.coarse = CoarseGenerator(widths, blocks, local)
+        self.attention = PatchAttention(widths[2], match)
+        self.finish = Finish(finish, finish_blocks)
+
+    def forward(self, image: Tensor, mask: Tensor, noise: Tensor | None = None, reduction: int = 1) -> Tensor:
+        """`draft`, finished: (B, 3, H, W), RGB around 0..1, not clamped; outside the hole the very values of `image`."""
+        return self.finished(*self.draft(image, mask, noise, reduction), mask)
+
+    def finished(self, draft: Tensor, coarse: Tensor, mask: Tensor) -> Tensor:
+        """draft, coarse: as `draft` gives them, or the same window of both. Returns (B, 3, H, W), in the hole not clamped."""
+        return torch.where(mask > 0, coarse + self.grain * (self.finish(draft, coarse, mask) - coarse), draft)
+
+    def draft(self, image: Tensor, mask: Tensor, noise: Tensor | None = None, reduction: int = 1) -> tuple[Tensor, Tensor]:
+        """image: (B, 3, H, W), RGB in 0..1; what lies in the hole does not matter. mask: (B, 1, H, W), 1 in the hole, 0
+        outside. noise: (B, 1, H, W), normal, for another proposal; None is zeros. reduction: the network looks at the picture
+        so many times smaller; what is copied is copied at full size.
+
+        Returns (copied, coarse), both (B, 3, H, W) in 0..1; outside the hole the very values of `image`.
+        Raises BadInput for other shapes, or sides under 32 times `reduction`.
+        """
+        check_shapes(image, mask, 32 * reduction)
+        height, width = image.shape[2:]
+        padding = (0, -width % (MULTIPLE * reduction), 0, -height % (MULTIPLE * reduction))
+        x, hole = (F.pad(x, padding, mode="reflect") for x in (fill_smoothly(image, mask), mask))
+        small, small_hole = F.avg_pool2d(x, reduction), F.max_pool2d(hole, reduction)
+        answer, features = self.coarse(small, small_hole)
+        places = self.attention.places(small, small_hole, features,
+                                       None if noise is None else F.pad(noise, padding, mode="reflect"))
+        with torch.autocast(image.device.type, enabled=False):
+            copied, coarse = copy_patches(x, hole, answer.float(), small, places, reduction)
+        return tuple(torch.where(mask > 0, y[..., :height, :width].clamp(0, 1).to(image), image)
+                     for y in (copied, coarse))  # pyright: ignore[reportReturnType] - two of them
 
     def example_inputs(self) -> tuple[Tensor, Tensor]:
         """Soft waves with edges, and a hole in their middle: what `load` compares precisions on."""

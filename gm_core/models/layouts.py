@@ -134,11 +134,13 @@ def _pix2pix(shapes: Shapes, stated: Config) -> Config:
 
 
 def _inpainting(shapes: Shapes, stated: Config) -> Config:
-    eighth = shapes["down1.weight"][0]
+    eighth = shapes["coarse.down1.weight"][0]
     local = next(shapes[key][1] for key in shapes if key.endswith("before.0.conv1.from_local.weight"))
-    return {"widths": [shapes["polish.weight"][0], shapes["head.weight"][0], eighth, shapes["down2.weight"][0]],
-            "blocks": [_count(shapes, rf"{place}\.(\d+)\.") for place in ("before", "middle", "after")],
-            "local": local / eighth}
+    return {"widths": [shapes[f"coarse.{place}.weight"][0] for place in ("polish", "head", "down1", "down2")],
+            "blocks": [_count(shapes, rf"coarse\.{place}\.(\d+)\.") for place in ("before", "middle", "after")],
+            "local": local / eighth, "match": shapes["attention.query.2.weight"][0],
+            "finish": [shapes[f"finish.{place}.weight"][0] for place in ("head", "down")],
+            "finish_blocks": _count(shapes, r"finish\.blocks\.(\d+)\."), "grain": stated.get("grain", 1.0)}
 
 
 def _lama(shapes: Shapes, stated: Config) -> Config:

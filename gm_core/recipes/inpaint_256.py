@@ -6,11 +6,14 @@
     python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256 --ship-only
 
 DATA holds photographs (`bsds400`, `summer2winter`, `monet2photo/photo`) and the weights of SqueezeNet, which stands in
-for VGG. First L1 and the perceptual loss alone, then a PatchGAN besides, with feature matching, and a discriminator that
-looks through SqueezeNet (Sauer et al. 2021, "Projected GANs", arXiv:2111.01007). Crops grow from 128 to 256 px. The
-schedule follows the share of the minutes that has passed, so that the recipe fits machines whose speed is not known
-beforehand. The same command goes on after an interruption, and with more minutes after the end. `--ship-only` ships the
-last saved state at any time; `--evaluate` measures it against OpenCV's methods (opencv-python-headless).
+for VGG. First the coarse answer learns L1, and the attention learns to point: at the known cells that look, to SqueezeNet,
+like what the hole hides (cross-entropy; no discriminator is needed to learn what texture belongs where). Then these two
+rest, and the finish learns on what they copy: L1 of means, a perceptual loss, a PatchGAN with feature matching, and a
+discriminator that looks through SqueezeNet (Sauer et al. 2021, "Projected GANs", arXiv:2111.01007).
+
+`--losses l1` trains the coarse answer alone: the baseline, and a beginning (`--begin`) for the rest. The same command goes
+on after an interruption, and with more minutes after the end. `--ship-only` ships the last saved state at any time;
+`--evaluate` measures it against OpenCV's methods (opencv-python-headless).
 """
 
 import argparse
@@ -20,6 +23,7 @@ import math
 import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -32,23 +36,26 @@ from gm_core.datasets.masks import KINDS, random_mask
 from gm_core.metrics import perceptual_map
 from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.feature_discriminator import FeatureDiscriminator
-from gm_core.models.inpainting_generator import InpaintingGenerator, fill_smoothly
+from gm_core.models.inpainting_generator import CoarseGenerator, InpaintingGenerator, fill_smoothly
+from gm_core.models.patch_attention import CELL, REFUSED, Comparison
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
 logger = logging.getLogger("recipe.inpaint_256")
 
-CONFIG = {"widths": [24, 64, 128, 192], "blocks": [2, 4, 2], "local": 0.25}
+COARSE: dict[str, Any] = {"widths": [24, 64, 128, 192], "blocks": [2, 4, 2], "local": 0.25}
+CONFIG: dict[str, Any] = {**COARSE, "match": 64, "finish": [48, 96], "finish_blocks": 4, "grain": 0.75}
 BATCH = 4
-SIZES = ((0.0, 128), (0.4, 192), (0.85, 256))  # from this share of the time on, crops of this side
-RATE, JUDGE_RATE = 8e-4, 3e-4  # of the generator, of the discriminators
+SIZES = ((0.0, 128), (0.4, 192), (0.85, 256))  # of the coarse answer alone: from this share of the time on, crops of this side
+SIDE = 256  # of the crops that there are patches to copy in
+RATE, FINISH_RATE, JUDGE_RATE = 8e-4, 4e-4, 3e-4  # of coarse answer and attention, of the finish, of the discriminators
 AVERAGE = 0.999  # of the weights, a step
-PIXELS, POOLED, PERCEPTUAL, ADVERSARIAL, FEATURES, MATCHING = 2.0, 6.0, 1.0, 0.1, 0.3, 2.0  # of the losses
+POINTING = 0.1  # weight of the attention's cross-entropy beside the coarse answer's L1
+SURE = 0.05  # squared distance of features that halves a source's share in what the attention shall say, about
+POOLED, PERCEPTUAL, ADVERSARIAL, FEATURES, MATCHING = 3.0, 1.0, 0.1, 0.3, 2.0  # losses of the finish
 POOL = 8
-ADVERSARIAL_FROM = 0.015  # share of the time: left alone, the perceptual loss soon likes a lattice best
-GUESSED = 0.15  # share of the batches that begin from a soft answer, as the second pass over a large picture does
-WINDOW = 128  # side of what the critics look at: a random window with hole in it. Half the cost of a step at 256 px
-SHIFT = 16  # and at least this many pixels less than the crop: no pattern can hide in the grid of strided layers
+FINISHING_FROM = 0.45  # share of the time
+WINDOW = 128  # side of what the finish and its critics look at: a random window with hole in it
 MEASURED = 40  # held-out pictures of BSDS and of the landscapes each, at most
 
 
@@ -98,15 +105,36 @@ def matching_loss(fake: Judgement, real: Judgement) -> Tensor:
                         for ours, theirs in zip(fake.seen, real.seen, strict=True)]).mean()
 
 
-def soft_answer(real: Tensor, factor: int) -> Tensor:
-    """The picture as a pass at a smaller size would give it: reduced `factor` times and enlarged again."""
-    small = F.interpolate(real, scale_factor=1 / factor, mode="area")
-    return F.interpolate(small, real.shape[2:], mode="bicubic").clamp(0, 1)
+def looks(picture: Tensor, squeezenet: SqueezeNet) -> Tensor:
+    """(B, 3, H, W) in 0..1, sides multiples of 8 -> (B, C, H/8, W/8): what each cell looks like, to compare by distance."""
+    cells = [side // CELL for side in picture.shape[2:]]
+    x = F.pad(picture, (CELL,) * 4, mode="reflect")
+    seen = quickly(squeezenet, x, ("fire3", "fire5"))
+    units = [F.normalize(F.interpolate(seen["fire5"], cells, mode="bilinear"), dim=1),
+             F.normalize(F.interpolate(seen["fire3"], cells, mode="area"), dim=1)]
+    return torch.cat([*units, 3 * F.avg_pool2d(picture, CELL)], 1)
+
+
+def pointing_loss(found: list[Comparison | None], looks_of: Tensor) -> Tensor:
+    """Cross-entropy between the attention and the likeness of the truth, mean over places; the ring's count a third."""
+    losses = []
+    for i, comparison in enumerate(found):
+        if comparison is None:
+            continue
+        every = looks_of[i].flatten(1).T  # (cells, C)
+        logits = comparison.logits.flatten(1)
+        width = comparison.logits.shape[2]
+        truth = every[comparison.places[:, 0] * width + comparison.places[:, 1]]
+        likeness = -torch.cdist(truth, every).square() / SURE
+        target = likeness.masked_fill(logits <= REFUSED, REFUSED).softmax(1)
+        weight = torch.where(comparison.wanted, 1.0, 0.33)
+        losses.append((-(target * logits.log_softmax(1)).sum(1) * weight).sum() / weight.sum())
+    return torch.stack(losses).mean() if losses else looks_of.new_zeros(())
 
 
 def windows(mask: Tensor, random: np.random.Generator) -> list[tuple[slice, slice]]:
     """For each picture of (B, 1, H, W) the rows and columns of a window around some pixel of its hole."""
-    side = min(WINDOW, mask.shape[-1] - SHIFT)
+    side = min(WINDOW, mask.shape[-1])
     found = []
     for holes in mask[:, 0]:
         places = torch.nonzero(holes)
@@ -115,11 +143,6 @@ def windows(mask: Tensor, random: np.random.Generator) -> list[tuple[slice, slic
                   for at, extent in zip(centre, holes.shape, strict=True)]
         found.append((slice(corner[0], corner[0] + side), slice(corner[1], corner[1] + side)))
     return found
-
-
-def draw_noise(mask: Tensor, generator: torch.Generator | None = None) -> Tensor:
-    """For pictures with this mask (B, 1, H, W), of its shape."""
-    return torch.randn(mask.shape, generator=generator)
 
 
 def training_crops(data: Path, size: int, seed: int) -> tuple[RandomCrops, RandomCrops]:
@@ -152,10 +175,11 @@ def fixed_masks(count: int, seed: int = 7) -> list[Tensor]:
 
 
 @torch.inference_mode()
-def answers(network: nn.Module, picture: Tensor, mask: Tensor, seed: int = 0) -> Tensor:
+def answers(network: nn.Module, picture: Tensor, mask: Tensor) -> Tensor:
     """The network's answer as an 8-bit picture would keep it, (1, 3, 256, 256)."""
-    noise = draw_noise(mask[None], torch.Generator().manual_seed(seed))
-    return (network(picture[None], mask[None], noise).clamp(0, 1) * 255).round() / 255
+    made = network(picture[None], mask[None])
+    made = made[0] if isinstance(made, tuple) else made
+    return (made.clamp(0, 1) * 255).round() / 255
 
 
 @torch.inference_mode()
@@ -268,13 +292,14 @@ def main() -> None:
     start(args.run, args.threads)
 
     torch.manual_seed(args.seed)
-    generator = InpaintingGenerator(**CONFIG)
+    alone = args.losses == "l1"
+    generator = CoarseGenerator(**COARSE) if alone else InpaintingGenerator(**CONFIG)
     discriminator, seer = PatchDiscriminator(inputs=4), FeatureDiscriminator()
-    begin_with(generator, args.begin)
+    begin_with(generator if isinstance(generator, CoarseGenerator) else generator.coarse, args.begin)
     average = AveragedModel(generator, multi_avg_fn=slow_average)
     of_generator = torch.optim.Adam(generator.parameters(), betas=(0.9, 0.99))
     of_discriminator = torch.optim.Adam([*discriminator.parameters(), *seer.parameters()], betas=(0.5, 0.99))
-    step, spent, side, judged = 0, 0.0, SIZES[0][1], 0
+    step, spent, side, judged = 0, 0.0, SIZES[0][1] if alone else SIDE, 0
     parts = {"generator": generator, "discriminator": discriminator, "seer": seer, "average": average,
              "of_generator": of_generator, "of_discriminator": of_discriminator}  # and the seer's
     if state := load_state(args.run):
@@ -291,103 +316,117 @@ def main() -> None:
     if args.evaluate:
         networks, steps = {"network": average.module.eval()}, {"network": step}
         if args.baseline and (state := load_state(args.baseline)):
-            baseline = AveragedModel(InpaintingGenerator(**CONFIG))
+            baseline = AveragedModel(CoarseGenerator(**COARSE))
             baseline.load_state_dict(state["average"])
             networks["l1 alone"], steps["l1 alone"] = baseline.module.eval(), state["step"]
         evaluate(networks, steps, args.data, args.run, squeezenet)
         return
 
-    adversarial_run = args.losses == "all"
     random = np.random.default_rng(args.seed + step)
-    torch.manual_seed(args.seed + step)
     bsds, landscapes = training_crops(args.data, side, args.seed + step)
     watched = [picture for _, picture in held_out(args.data, 6)]
     watched_masks = fixed_masks(len(watched), seed=3)
     watched_masks[-1] = F.pad(torch.zeros(1, 256, 176), (0, 80), value=1.0)  # the right side is to be invented
-    kept: list[list[float]] = []
+    kept: list[dict[str, float]] = []
     began = worked_seconds() - spent
-    saved = time.perf_counter()
-    logged = time.perf_counter()
+    saved, logged = time.perf_counter(), time.perf_counter()
+
+    def save() -> None:
+        save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, spent=spent, side=side,
+                   judged=judged)
+        logger.info("held out %s", watch(average, watched, watched_masks, squeezenet, args.run / "sheet.webp"))
+
     while (spent := worked_seconds() - began) < args.minutes * 60:
         progress = spent / (args.minutes * 60)
         # Neither crops nor losses go back when more minutes are given.
-        side = max(side, next(size for share, size in reversed(SIZES) if progress >= share))
-        bsds.size = landscapes.size = side
-        judging = adversarial_run and (judged > 0 or progress >= ADVERSARIAL_FROM)
-        decay = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * max(0.0, progress - 0.4) / 0.6))
+        if alone:
+            side = max(side, next(size for share, size in reversed(SIZES) if progress >= share))
+        finishing = not alone and (judged > 0 or progress >= FINISHING_FROM)
+        begin, end = (0.0, 1.0) if alone else (FINISHING_FROM, 1.0) if finishing else (0.0, FINISHING_FROM)
+        share = max(0.0, progress - begin) / (end - begin)
+        decay = 0.05 + 0.95 * (0.5 + 0.5 * math.cos(math.pi * max(0.0, share - 0.4) / 0.6))
         for group in of_generator.param_groups:
-            group["lr"] = RATE * decay * min(1.0, (step + 1) / 200)
+            group["lr"] = (FINISH_RATE if finishing else RATE) * decay * min(1.0, ((judged if finishing else step) + 1) / 200)
         for group in of_discriminator.param_groups:
             group["lr"] = JUDGE_RATE * decay
 
+        bsds.size = landscapes.size = side
         real = torch.stack([to_tensor(source.crop()) for source in (bsds, landscapes) for _ in range(BATCH // 2)])
         mask = torch.stack([torch.from_numpy(random_mask(random, side, side)).float()[None] for _ in range(BATCH)])
-        guess = soft_answer(real, int(random.integers(2, 7))) if random.random() < GUESSED else None
-        fake = quickly(generator, real, mask, draw_noise(mask), guess)  # (B, 3, side, side)
-
-        pixels, pooled = pixel_loss(fake, real, mask)
-        loss, told = pixels, [pixels.item(), pooled.item()]
-        features_of_real: dict[str, Tensor] = {}
-        features_of_fake: dict[str, Tensor] = {}
-        if adversarial_run:
-            at = windows(mask, random)
-            fake, real, mask = (torch.stack([x[(slice(None), *window)] for x, window in zip(whole, at, strict=True)])
-                                for whole in (fake, real, mask))  # (B, C, 128, 128)
-            with torch.no_grad():
-                features_of_real = quickly(squeezenet, real)
-            features_of_fake = quickly(squeezenet, fake)
-            perceptual = perceptual_loss(features_of_fake, features_of_real, mask)
-            loss = PIXELS * pixels + POOLED * pooled + PERCEPTUAL * perceptual
-            told.append(perceptual.item())
-        if judging:
-            # Both players move at once: one pass of the discriminator serves its own step and the generator's.
-            shown = fake.detach().requires_grad_()
-            of_fake, of_real = Judgement(discriminator, shown, mask), Judgement(discriminator, real, mask)
-            matching = matching_loss(of_fake, of_real)
-            # Pairs are compared (Jolicoeur-Martineau 2018), and only where there is a hole.
-            holed = (F.interpolate(mask, of_real.logits.shape[2:], mode="area") > 0).float()
-            adversarial = of_hole(F.softplus(of_real.logits.detach() - of_fake.logits), holed)
-            (slope,) = torch.autograd.grad(ADVERSARIAL * min(1.0, judged / 500) * adversarial
-                                           + MATCHING * min(1.0, judged / 500) * matching, shown, retain_graph=True)
-            d_loss = of_hole(F.softplus(of_fake.logits - of_real.logits), holed)
-            s_loss = (least_squares_in_hole(seer(features_of_real), mask, True) + least_squares_in_hole(
-                seer({tap: x.detach() for tap, x in features_of_fake.items()}), mask, False))
-            of_discriminator.zero_grad(set_to_none=True)
-            (d_loss + s_loss).backward()
-            seer.requires_grad_(False)  # and as it was before its step, like the other
-            seen = least_squares_in_hole(seer(features_of_fake), mask, True)
-            seer.requires_grad_(True)
-            loss = loss + (slope * fake).sum() + FEATURES * min(1.0, judged / 500) * seen
-            told += [matching.item(), adversarial.item(), d_loss.item(), seen.item(), s_loss.item()]
-            judged += 1
         of_generator.zero_grad(set_to_none=True)
-        loss.backward()
+        if isinstance(generator, InpaintingGenerator) and finishing:
+            told = finish_step(generator, discriminator, seer, squeezenet, real, mask, random, of_discriminator,
+                               min(1.0, judged / 300))
+            judged += 1
+        else:
+            coarse = generator if isinstance(generator, CoarseGenerator) else generator.coarse
+            answer, features = quickly(coarse, real, mask)
+            pixels, pooled = pixel_loss(answer, real, mask)
+            loss, told = pixels, {"pixels": pixels.item(), "pooled": pooled.item()}
+            if isinstance(generator, InpaintingGenerator):
+                with torch.no_grad():
+                    looks_of = looks(real, squeezenet)
+                found = generator.attention.compare(fill_smoothly(real, mask), mask, features)
+                pointing = pointing_loss(found, looks_of)
+                loss, told = loss + POINTING * pointing, told | {"pointing": pointing.item()}
+            loss.backward()
         torch.nn.utils.clip_grad_norm_(generator.parameters(), 1.0)
         of_generator.step()
-        if judging:
-            of_discriminator.step()
         average.update_parameters(generator)
         kept.append(told)
         step += 1
         if step % 50 == 0:
-            kept = [row for row in kept if len(row) == len(told)]
-            names = ("pixels", "pooled", "perceptual", "matching", "adversarial", "d", "seen", "s")
+            kept = [row for row in kept if row.keys() == told.keys()]
             logger.info("step %d  %.1f min  side %d  %s  %.2f s a step", step, spent / 60, side, "  ".join(
-                f"{name} {value:.4f}" for name, value in zip(names, np.mean(kept, 0), strict=False)),
-                (time.perf_counter() - logged) / 50)
+                f"{name} {np.mean([row[name] for row in kept]):.4f}" for name in told), (time.perf_counter() - logged) / 50)
             kept, logged = [], time.perf_counter()
         if time.perf_counter() - saved > 300:
-            saved = time.perf_counter()
-            save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, spent=spent,
-                       side=side, judged=judged)
-            logger.info("held out %s", watch(average, watched, watched_masks, squeezenet, args.run / "sheet.webp"))
-            logged = time.perf_counter()
-
-    save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, spent=spent, side=side,
-               judged=judged)
-    logger.info("held out %s", watch(average, watched, watched_masks, squeezenet, args.run / "sheet.webp"))
-    if adversarial_run:
+            save()
+            saved = logged = time.perf_counter()
+    save()
+    if not alone:
         ship_state(average.module, step, spent, args.seed)
+
+
+def finish_step(generator: InpaintingGenerator, discriminator: PatchDiscriminator, seer: FeatureDiscriminator,
+                squeezenet: SqueezeNet, real: Tensor, mask: Tensor, random: np.random.Generator,
+                of_discriminator: torch.optim.Optimizer, grown: float) -> dict[str, float]:
+    """Gradients for the finish, and a step of its critics. grown: share of the critics' weight. Returns the losses."""
+    with torch.no_grad():
+        whole = [*generator.draft(real, mask), real, mask]
+    at = windows(mask, random)
+    draft, coarse, real, mask = (torch.stack([x[(slice(None), *window)] for x, window in zip(one, at, strict=True)])
+                                 for one in whole)  # (B, C, 128, 128)
+    fake = quickly(generator.finish, draft, coarse, mask)
+    _, pooled = pixel_loss(fake, real, mask)
+    # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
+    top, left = (int(shift) for shift in random.integers(0, 8, 2))
+    corner = (..., slice(top, None), slice(left, None))
+    with torch.no_grad():
+        features_of_real = quickly(squeezenet, real[corner])
+    features_of_fake = quickly(squeezenet, fake[corner])
+    perceptual = perceptual_loss(features_of_fake, features_of_real, mask[corner])
+    # Both players move at once: one pass of the discriminator serves its own step and the generator's.
+    shown = fake.detach().requires_grad_()
+    of_fake, of_real = Judgement(discriminator, shown, mask), Judgement(discriminator, real, mask)
+    matching = matching_loss(of_fake, of_real)
+    # Pairs are compared (Jolicoeur-Martineau 2018), and only where there is a hole.
+    holed = (F.interpolate(mask, of_real.logits.shape[2:], mode="area") > 0).float()
+    adversarial = of_hole(F.softplus(of_real.logits.detach() - of_fake.logits), holed)
+    (slope,) = torch.autograd.grad(grown * (ADVERSARIAL * adversarial + MATCHING * matching), shown, retain_graph=True)
+    d_loss = of_hole(F.softplus(of_fake.logits - of_real.logits), holed)
+    s_loss = (least_squares_in_hole(seer(features_of_real), mask[corner], True) + least_squares_in_hole(
+        seer({tap: x.detach() for tap, x in features_of_fake.items()}), mask[corner], False))
+    of_discriminator.zero_grad(set_to_none=True)
+    (d_loss + s_loss).backward()
+    seer.requires_grad_(False)  # and as it was before its step, like the other
+    seen = least_squares_in_hole(seer(features_of_fake), mask[corner], True)
+    seer.requires_grad_(True)
+    loss = POOLED * pooled + PERCEPTUAL * perceptual + (slope * fake).sum() + FEATURES * grown * seen
+    loss.backward()
+    of_discriminator.step()
+    return {"pooled": pooled.item(), "perceptual": perceptual.item(), "matching": matching.item(),
+            "adversarial": adversarial.item(), "d": d_loss.item(), "seen": seen.item(), "s": s_loss.item()}
 
 
 def ship_state(network: nn.Module, step: int, spent: float, seed: int) -> None:

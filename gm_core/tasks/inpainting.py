@@ -1,7 +1,6 @@
 """Inpainting: what is marked in a photograph is painted over (Demir and Unal 2018; Suvorov et al. 2022, LaMa)."""
 
 import math
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -26,11 +25,11 @@ MAX_PROMPT_CHARS = 1000
 REGION = 256
 """A hole is painted with at least this much of the picture around it in view, in pixels a side."""
 SIDE = 512
-"""Longest side of what goes through a network at once; larger regions are painted small first."""
+"""Longest side of what a network looks at; of larger regions it sees a smaller version."""
 THICK = 112
-"""A hole thicker than this many pixels is painted small first, as thick as the holes the network was trained on."""
+"""The network looks at a thicker hole in small: as thick, in pixels, as those that it was trained on."""
 OVERLAP = 64
-"""Windows of the second, sharper pass overlap by so many pixels."""
+"""Windows of the finish overlap by so many pixels."""
 NEAR = 24
 """Marks closer together than this are one hole."""
 MAX_HOLES = 24
@@ -62,8 +61,8 @@ def inpainting(image: Image.Image, mask: Image.Image, *, checkpoint: str = "inpa
     prompt: what to paint, for checkpoints that read one. steps: 2 to 50, of those that paint step by step. Returns RGB of
     the same size. `report` gets previews.
 
-    Only the surroundings of each hole go through the network. Thick holes and large regions are painted small first, and
-    then sharpened at full size, window by window.
+    Only the surroundings of each hole go through the network. It looks at thick holes and large regions in small; what it
+    copies into them is copied at full size, and finished window by window.
 
     Raises BadInput for anything out of these limits, for a mask that marks nothing, or everything where no prompt says
     what to paint instead; and what `load` raises.
@@ -234,56 +233,46 @@ def _surroundings(box: Box, width: int, height: int) -> Box:
 
 
 def _paint(network: nn.Module, part: Image.Image, hole: np.ndarray, seed: int, tell: Report) -> np.ndarray:
-    """The part with all of `hole` filled, (H, W, 3) uint8. An odd seed of ours looks at the picture in a mirror."""
+    """The part with all of `hole` filled, (H, W, 3) uint8. Seed 0 is the likeliest answer of ours, others are proposals."""
     parameter = next(network.parameters())
-    ours = isinstance(network, InpaintingGenerator)
     image = to_tensor(part).to(parameter.device)
     mask = torch.from_numpy(hole).float()[None, None].to(parameter.device)  # (1, 1, H, W)
-    mirrored = ours and seed % 2 == 1
-    if mirrored:
-        image, mask = image.flip(3), mask.flip(3)
-    generator = torch.Generator().manual_seed(seed)
-
-    def noise(x: Tensor) -> Tensor:
-        return torch.randn(1, 1, *x.shape[2:], generator=generator).to(x.device)
-
-    thick = 2 * float(_depth(hole).max()) / THICK if ours else 1.0
-    factor = max(1.0, thick, max(part.size) / SIDE)
-    factor = min(factor, min(part.size) / MIN_SIDE)  # a strip stays wide enough for the network
     with torch.inference_mode():
+        if isinstance(network, InpaintingGenerator):
+            thick = round(2 * float(_depth(hole).max()) / THICK)
+            reduction = max(1, min(max(thick, math.ceil(max(part.size) / SIDE)), min(part.size) // MIN_SIDE))
+            noise = torch.randn(mask.shape, generator=torch.Generator().manual_seed(seed)).to(mask) if seed else None
+            draft, coarse = network.draft(image, mask, noise, reduction)
+            tell(0.5, "", to_image(draft))
+            return to_pixels(_finished(network, draft, coarse, mask, tell))
+        factor = min(max(part.size) / SIDE, min(part.size) / MIN_SIDE)  # a strip stays wide enough for the network
         if factor <= 1.0:
-            answer = network(image, mask, noise(image)) if ours else network(image, mask)
-        else:
-            size = [max(MIN_SIDE, round(side / factor)) for side in image.shape[2:]]
-            filled = fill_smoothly(image, mask)  # what lies in the hole must not bleed into what is known around it
-            small = F.interpolate(filled, size, mode="bilinear", antialias=True)
-            small_mask = (F.interpolate(mask, size, mode="area") > 0).float()
-            answer = network(small, small_mask, noise(small)) if ours else network(small, small_mask)
-            answer = F.interpolate(answer.float(), image.shape[2:], mode="bicubic").clamp(0, 1)
-            if ours:
-                tell(0.3, ", and sharper", to_image(answer.flip(3) if mirrored else answer))
-                answer = _sharpen(network, image, mask, answer, noise, tell)
-    return to_pixels(answer.flip(3) if mirrored else answer)
+            return to_pixels(network(image, mask))
+        size = [max(MIN_SIDE, round(side / factor)) for side in image.shape[2:]]
+        filled = fill_smoothly(image, mask)  # what lies in the hole must not bleed into what is known around it
+        small = F.interpolate(filled, size, mode="bilinear", antialias=True)
+        small_mask = (F.interpolate(mask, size, mode="area") > 0).float()
+        answer = F.interpolate(network(small, small_mask).float(), image.shape[2:], mode="bicubic")
+        return to_pixels(answer.clamp(0, 1))
 
 
-def _sharpen(network: nn.Module, image: Tensor, mask: Tensor, guess: Tensor, noise: Callable[[Tensor], Tensor],
-             tell: Report) -> Tensor:
-    """A soft answer made crisp at full size, in windows that fade into each other: (1, 3, H, W)."""
-    height, width = image.shape[2:]
-    total, weights = torch.zeros_like(image), torch.zeros_like(mask)
+def _finished(network: InpaintingGenerator, draft: Tensor, coarse: Tensor, mask: Tensor, tell: Report) -> Tensor:
+    """What was copied, finished, in windows that fade into each other: (1, 3, H, W)."""
+    height, width = draft.shape[2:]
+    total, weights = torch.zeros_like(draft), torch.zeros_like(mask)
     windows = [Box(left, top, min(width, left + SIDE), min(height, top + SIDE))
                for top in _starts(height) for left in _starts(width)]
     windows = [window for window in windows if mask[(..., *window.slices)].any()]
     for i, window in enumerate(windows):
         at = (..., *window.slices)
         if i:
-            tell(0.3 + 0.7 * i / len(windows), f", window {i + 1} of {len(windows)}")
-        answer = network(image[at], mask[at], noise(image[at]), guess[at]).float()
+            tell(0.5 + 0.5 * i / len(windows), f", window {i + 1} of {len(windows)}")
+        answer = network.finished(draft[at], coarse[at], mask[at]).float()
         weight = _ramp(window.top, window.bottom, height)[:, None] * _ramp(window.left, window.right, width)
-        weight = weight.to(image)
+        weight = weight.to(draft)
         total[at] += weight * answer
         weights[at] += weight
-    return total / weights.clamp_min(1e-6)
+    return torch.where(weights > 0, total / weights.clamp_min(1e-6), draft)
 
 
 def _starts(extent: int) -> list[int]:

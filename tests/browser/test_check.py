@@ -84,7 +84,7 @@ def test_the_report_compares(opened, cat, tmp_path, width):
     page.locator("#tools [data-zoom='1']").click()
 
     page.get_by_role("button", name="Difference").click()
-    expect(page.locator("#wall canvas")).to_have_count(6, timeout=60_000)  # not the reference itself; the page's policy allows no eval
+    expect(page.locator("#wall canvas")).to_have_count(6, timeout=60_000)  # all but the reference
     assert page.evaluate("(() => { const c = document.querySelector('#wall canvas'), p = c.getContext('2d');"
                          " return p.getImageData(0, 0, c.width, c.height).data.some((v, i) => i % 4 < 3 && v > 0); })()")
 

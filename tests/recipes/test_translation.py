@@ -82,6 +82,25 @@ def test_cyclegan_learns_goes_on_measures_and_ships(data, shipped):
     assert all(value.dtype == torch.float16 for value in load_file(shipped / "cyclegan-monet" / "model.safetensors").values())
 
 
+def test_winters_have_snow_on_the_ground_and_summers_have_none(tmp_path):
+    """Half a picture of snow, a little of it, none; every tenth is held out."""
+    pair = cyclegan.PAIRS["cyclegan-seasons"]
+    for folder in (*pair.a, *pair.b):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(30):
+            pixels = np.full((256, 256, 3), (60, 110, 50), np.uint8)
+            pixels[:100] = 255  # a white sky is no snow
+            pixels[256 - (0, 20, 100)[i % 3] :][: (0, 20, 100)[i % 3]] = (235, 240, 250)
+            Image.fromarray(pixels).save(tmp_path / folder / f"{i:02}.png")
+    snow = {kind: [cyclegan.snow_on_ground(picture) for picture in cyclegan.pictures_of(tmp_path, pair, kind, held_out=False)]
+            for kind in "ab"}
+    assert len(snow["b"]) == 9 and min(snow["b"]) > 0.7
+    assert len(snow["a"]) == 9 and max(snow["a"]) == 0, "neither deep snow nor some"
+    assert len(cyclegan.pictures_of(tmp_path, pair, "b", held_out=True)) == 1
+    every = dataclasses.replace(pair, least_snow=0.0)
+    assert len(cyclegan.pictures_of(tmp_path, every, "b", held_out=False)) == 27
+
+
 def test_pix2pix_learns_with_and_without_judges_and_is_compared(data, shipped):
     run(pix2pix, data, "pix2pix-facades", "--minutes", "0.05")
     run(pix2pix, data, "pix2pix-facades", "--minutes", "0.03", "--losses", "l1", folder="l1")

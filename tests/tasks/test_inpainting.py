@@ -120,7 +120,8 @@ def test_holes_far_apart_are_painted_one_after_the_other_with_previews(photograp
     seen = []
     inpainting(image, mask, report=lambda fraction, words, preview=None: seen.append((fraction, words)))
     painting = [entry for entry in seen if "Painting" in entry[1]]
-    assert painting == [(0.0, "Painting hole 1 of 2"), (0.5, "Painting hole 2 of 2")]
+    assert painting == [(0.0, "Painting hole 1 of 2"), (0.25, "Painting hole 1 of 2"), (0.5, "Painting hole 2 of 2"),
+                        (0.75, "Painting hole 2 of 2")]
 
 
 def test_previews_show_the_whole_picture(photograph):
