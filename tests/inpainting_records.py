@@ -1,7 +1,6 @@
 """The records of inpainting at a tiny size: real networks with random weights, written as recipes and the Hub lay them out.
 
-Until a trained `inpaint-256` ships, a tiny one stands in its place; tests of the room serve the gallery with it:
-`python -m tests.inpainting_records`.
+Tests of what every network must do put the tiny one in the place of `inpaint-256`.
 """
 
 import json
@@ -14,7 +13,6 @@ from torch import nn
 
 from gm_core.checkpoints import Checkpoint
 from gm_core.models.inpainting_generator import InpaintingGenerator
-from tests.records import serve
 
 NAME = "inpaint-256"
 CONFIG = {"widths": [4, 8, 12, 16], "blocks": [1, 1, 1], "local": 0.25, "match": 8, "finish": [8, 12], "finish_blocks": 1}
@@ -85,9 +83,3 @@ def hang(folder: Path) -> None:
     picture = Image.linear_gradient("L").convert("RGB")
     picture.save(folder / "inpainting-input.webp")
     save_png(picture, folder / "inpainting.png", {"task": "inpainting", "checkpoint": NAME, "revision": None, "seconds": 0.1})
-
-
-if __name__ == "__main__":
-    from demos import inpainting
-
-    serve([inpainting], lambda shipped: (tiny_record(shipped),), hang)

@@ -1,7 +1,7 @@
-"""inpaint-256: a hole in a photograph painted over (Demir and Unal 2018, arXiv:1803.07422; Suvorov et al. 2022, LaMa).
+"""inpaint-256: a hole in a photograph painted over (Suvorov et al. 2022, LaMa; Yu et al. 2018, contextual attention).
 
-    python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256 --minutes 270
-    python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256-l1 --losses l1 --minutes 60
+    python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256-l1 --losses l1 --minutes 25
+    python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256 --begin runs/inpaint-256-l1 --minutes 80
     python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256 --evaluate --baseline runs/inpaint-256-l1
     python -m gm_core.recipes.inpaint_256 --data DATA --run runs/inpaint-256 --ship-only
 
@@ -11,9 +11,9 @@ like what the hole hides (cross-entropy; no discriminator is needed to learn wha
 rest, and the finish learns on what they copy: L1 of means, a perceptual loss, a PatchGAN with feature matching, and a
 discriminator that looks through SqueezeNet (Sauer et al. 2021, "Projected GANs", arXiv:2111.01007).
 
-`--losses l1` trains the coarse answer alone: the baseline, and a beginning (`--begin`) for the rest. The same command goes
-on after an interruption, and with more minutes after the end. `--ship-only` ships the last saved state at any time;
-`--evaluate` measures it against OpenCV's methods (opencv-python-headless).
+`--losses l1` trains the coarse answer alone: the baseline, and a beginning (`--begin`) for the rest; the folder of a shipped
+checkpoint is one, too, for all of it. The same command goes on after an interruption, and with more minutes after the end.
+`--ship-only` ships the last saved state at any time; `--evaluate` measures it against OpenCV (opencv-python-headless).
 """
 
 import argparse
@@ -282,7 +282,7 @@ def main() -> None:
     parser.add_argument("--run", type=Path, default=Path("runs/inpaint-256"))
     parser.add_argument("--minutes", type=float, default=270.0, help="of training in all, interruptions not counted")
     parser.add_argument("--losses", choices=("all", "l1"), default="all", help="l1: the baseline that is measured beside")
-    parser.add_argument("--begin", type=Path, help="folder of a checkpoint to begin with, if RUN has none")
+    parser.add_argument("--begin", type=Path, help="run or checkpoint to begin with, if RUN has none")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--ship-only", action="store_true", help="ship the last saved state, train nothing")
@@ -295,7 +295,9 @@ def main() -> None:
     alone = args.losses == "l1"
     generator = CoarseGenerator(**COARSE) if alone else InpaintingGenerator(**CONFIG)
     discriminator, seer = PatchDiscriminator(inputs=4), FeatureDiscriminator()
-    begin_with(generator if isinstance(generator, CoarseGenerator) else generator.coarse, args.begin)
+    # a run of L1 alone knows the coarse answer, a shipped checkpoint all of it
+    of_coarse = isinstance(generator, InpaintingGenerator) and args.begin and (args.begin / "state.pt").exists()
+    begin_with(generator.coarse if of_coarse else generator, args.begin)  # pyright: ignore[reportArgumentType]
     average = AveragedModel(generator, multi_avg_fn=slow_average)
     of_generator = torch.optim.Adam(generator.parameters(), betas=(0.9, 0.99))
     of_discriminator = torch.optim.Adam([*discriminator.parameters(), *seer.parameters()], betas=(0.5, 0.99))

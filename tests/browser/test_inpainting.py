@@ -9,20 +9,10 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
-from demos import DEMOS
 from gm_core.images import read_parameters
 from tests.browser.rooms import enter, set_slider, type_number
-from tests.served import serving
 
 pytestmark = pytest.mark.browser
-
-if not any(demo.name == "inpainting" for demo in DEMOS):
-    # The room is ready before its checkpoint is trained: it is visited with a tiny one.
-    @pytest.fixture(scope="module")
-    def gallery_url(tmp_path_factory):
-        with serving(tmp_path_factory.mktemp("gallery"), "-m", "tests.inpainting_records") as url:
-            yield url
-
 
 @pytest.fixture
 def room(page):

@@ -66,6 +66,9 @@ def test_it_learns_to_answer_to_point_and_to_finish_and_is_measured(data, monkey
     assert table["perceptual_below_classical"].keys() == {"network", "l1 alone"}
     weights = load_file(data / "shipped" / "inpaint-256" / "model.safetensors")
     assert all(value.dtype == torch.float16 for value in weights.values())
+    run(data, "again", "--begin", str(data / "shipped" / "inpaint-256"), "--minutes", "0")
+    begun = state_of(data / "again")["generator"]
+    assert all(torch.equal(value.half(), weights[name]) for name, value in begun.items())
 
 
 def comparison(logits: Tensor) -> Comparison:
