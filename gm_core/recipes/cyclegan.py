@@ -57,7 +57,8 @@ class Pair:
 
 
 PAIRS = {
-    "cyclegan-monet": Pair(("monet2photo/photo",), ("monet2photo/monet",), ("photograph", "painting by Monet"), 1.0),
+    "cyclegan-monet": Pair(("monet2photo/photo", "summer2winter/summer", "summer2winter/winter"), ("monet2photo/monet",),
+                           ("photograph", "painting by Monet"), 1.0),
     "cyclegan-seasons": Pair(("summer2winter/summer",), ("summer2winter/winter",), ("summer", "winter"), 0.1, 2.0, 0.2),
 }
 

@@ -73,7 +73,7 @@ def test_cyclegan_learns_goes_on_measures_and_ships(data, shipped):
     assert list((data / "run").glob("sheet-*.webp"))
     run(cyclegan, data, "cyclegan-monet", "--evaluate")
     table = json.loads((data / "run" / "evaluation.json").read_text())
-    assert table["pictures"] == [2, 2]
+    assert table["pictures"] == [6, 2], "photographs of three folders, paintings of one"
     assert {"kid_ratio", "cycle_l1", "kid_ratio_of_a_tint"} <= table["AtoB"].keys()
     run(cyclegan, data, "cyclegan-monet", "--ship")
     config = json.loads((shipped / "cyclegan-monet" / "config.json").read_text())
