@@ -253,7 +253,7 @@ class InpaintingGenerator(nn.Module):
         """widths, blocks, local: of `CoarseGenerator`. match: length of the vectors that places are compared by. finish:
         channels at half and at a quarter of the resolution, finish_blocks: blocks at a quarter, of the finish. grain: how
         much of what differs from the coarse answer is kept, 0 to 1. No source fits wholly, so a little less than all of it
-        is nearer to the truth in every measure.
+        is nearer to the truth, both pixel by pixel and to a feature network.
         """
         super().__init__()
         self.grain = grain
@@ -287,8 +287,8 @@ class InpaintingGenerator(nn.Module):
                                        None if noise is None else F.pad(noise, padding, mode="reflect"))
         with torch.autocast(image.device.type, enabled=False):
             copied, coarse = copy_patches(x, hole, answer.float(), small, places, reduction)
-        return tuple(torch.where(mask > 0, y[..., :height, :width].clamp(0, 1).to(image), image)
-                     for y in (copied, coarse))  # pyright: ignore[reportReturnType] - two of them
+        copied, coarse = (torch.where(mask > 0, y[..., :height, :width].clamp(0, 1).to(image), image) for y in (copied, coarse))
+        return copied, coarse
 
     def example_inputs(self) -> tuple[Tensor, Tensor]:
         """Soft waves with edges, and a hole in their middle: what `load` compares precisions on."""

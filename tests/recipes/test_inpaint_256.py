@@ -1,7 +1,6 @@
 """The recipe of inpainting for a few steps on pictures of noise, and what its attention is taught."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ from torch import Tensor
 from gm_core.models.patch_attention import REFUSED, Comparison
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.recipes import common, inpaint_256
+from tests.recipes import running
+from tests.recipes.running import state_of
 
 TINY = {"widths": [4, 8, 12, 16], "blocks": [1, 1, 1], "local": 0.25}
 
@@ -35,16 +36,7 @@ def data(tmp_path, monkeypatch):
 
 
 def run(data, folder, *words):
-    arguments = ["recipe", "--data", str(data), "--run", str(data / folder), "--threads", "1", *words]
-    before, sys.argv = sys.argv, arguments
-    try:
-        inpaint_256.main()
-    finally:
-        sys.argv = before
-
-
-def state_of(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
+    running.run(inpaint_256, "--data", data, "--run", data / folder, *words)
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -13,6 +12,8 @@ from safetensors.torch import load_file, save_file
 from gm_core.datasets import facades, portraits
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.recipes import common, cyclegan, pix2pix
+from tests.recipes import running
+from tests.recipes.running import state_of
 
 pytestmark = pytest.mark.slow
 
@@ -53,16 +54,7 @@ def small(monkeypatch):
 
 
 def run(module, data, name, *words, folder="run"):
-    arguments = ["recipe", "--data", str(data), "--name", name, "--run", str(data / folder), "--threads", "1", *words]
-    before, sys.argv = sys.argv, arguments
-    try:
-        module.main()
-    finally:
-        sys.argv = before
-
-
-def state_of(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
+    running.run(module, "--data", data, "--name", name, "--run", data / folder, *words)
 
 
 def test_cyclegan_learns_goes_on_measures_and_ships(data, shipped):

@@ -1,7 +1,6 @@
 """The recipes of world-128 for a few steps on pictures of noise: they learn, stop, go on with more words, and ship."""
 
 import json
-import sys
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
 from gm_core.recipes import world_autoencoder, world_denoiser, world_judge
 from gm_core.recipes.world_denoiser import captions_of, learn_words, spelled, words_of
+from tests.recipes.running import run, state_of
 
 COUNT = 100
 
@@ -57,18 +57,6 @@ def small(monkeypatch):
         monkeypatch.setitem(world_denoiser.TEXT, key, value)
     monkeypatch.setattr(world_denoiser, "BATCH", 4)
     monkeypatch.setattr(world_denoiser, "STEPS", 2)
-
-
-def run(module, *words):
-    before, sys.argv = sys.argv, ["recipe", *map(str, words), "--threads", "1"]
-    try:
-        module.main()
-    finally:
-        sys.argv = before
-
-
-def state_of(folder):
-    return torch.load(folder / "state.pt", weights_only=True)
 
 
 @pytest.mark.slow
