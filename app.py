@@ -1,6 +1,7 @@
 """The gallery: a room for each entry of `demos.DEMOS`. `python app.py` opens it; importing it builds nothing."""
 
 import argparse
+import gc
 import importlib
 import logging
 import os
@@ -10,7 +11,6 @@ import threading
 import webbrowser
 from typing import Any
 
-import gradio as gr
 from PIL import Image
 from starlette.middleware import Middleware
 
@@ -19,6 +19,8 @@ from demos.base import ASSETS
 from demos.guard import Guard, Limits, trust_proxies
 from demos.interpreter import Interpreter, Page
 from demos.shell import THEME, footer, header
+from demos.start import gradio as gr
+from demos.start import unhindered
 from demos.tools import Tools, pictures_of, wanted
 from gm_core.cluster import add_options, chosen
 from gm_core.engine import Engine, LocalEngine
@@ -105,8 +107,10 @@ def main() -> None:
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS  # whoever else opens pictures in this process has a limit too
     try:
         with chosen(args) as engine:
-            page = gallery(engine)
-            address = serve(page, server_name=args.host, server_port=args.port)
+            with unhindered():
+                page = gallery(engine)
+                address = serve(page, server_name=args.host, server_port=args.port)
+            gc.freeze()  # what the page is made of stays: no collection need look through it while visitors wait
             logging.getLogger("gallery").info("The gallery is open at %s", address)
             # The page opens without torch. Nor shall the first who presses a button wait for it; but the page comes first.
             warming = threading.Timer(WARM_AFTER, importlib.import_module, ("gm_core.load",))

@@ -1,7 +1,10 @@
 """The rooms of the gallery, in tab order. Gradio lives here and in app.py, nowhere else."""
 
-from demos import check, cyclegan, inpainting, pix2pix, quiz, srgan, style_transfer
-from demos.base import Demo
+from demos.start import unhindered
+
+with unhindered():
+    from demos import check, cyclegan, inpainting, pix2pix, quiz, srgan, style_transfer
+    from demos.base import Demo
 
 DEMOS: list[Demo] = [quiz.DEMO, pix2pix.DEMO, cyclegan.DEMO, srgan.DEMO, inpainting.DEMO, style_transfer.DEMO,
                      check.DEMO]

@@ -3,11 +3,11 @@
 import base64
 import html
 import json
+import threading
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import gradio as gr
 
@@ -17,13 +17,16 @@ from demos.languages import say
 from gm_core.checkpoints import of_task
 from gm_core.engine import Engine, LocalEngine
 from gm_core.quiz import faces as photographs
+from gm_core.quiz.answers import Share
 from gm_core.quiz.card import share_card
 from gm_core.quiz.game import CHOICES, ROUNDS, Games, Question, Reveal, Summary
 from gm_core.quiz.levels import DISCRIMINATOR, JUDGE
 from gm_core.quiz.rooms import Rooms
-from gm_core.quiz.store import Share, Store
 from gm_core.quiz.supply import Supply, World
 from gm_core.quiz.worlds import DrawnWorld
+
+if TYPE_CHECKING:
+    from gm_core.quiz.store import Store
 
 TASK = "portraits"
 PLAY: dict[str, Any] = {"concurrency_id": "quiz", "concurrency_limit": 16, "time_limit": 120}
@@ -91,19 +94,32 @@ setTimeout(() => trigger('enter'), 50);
 """
 
 
-@dataclass(frozen=True)
 class House:
     """What all visitors of the quiz share: the stock, the results, the games, the class rooms."""
 
-    supply: Supply
-    store: Store
-    games: Games
-    rooms: Rooms
+    def __init__(self, worlds: list[World], store: Callable[[], "Store"]) -> None:
+        """store: called when somebody plays for the first time; the page opens without a database."""
+        self.supply = Supply(worlds)
+        self._open_store, self._kept, self._moving_in = store, None, threading.Lock()
 
+    @property
+    def store(self) -> "Store":
+        return self._furnished()[0]
 
-def furnish(worlds: list[World], store: Store) -> House:
-    supply = Supply(worlds)
-    return House(supply, store, Games(supply, store), Rooms(supply, store))
+    @property
+    def games(self) -> Games:
+        return self._furnished()[1]
+
+    @property
+    def rooms(self) -> Rooms:
+        return self._furnished()[2]
+
+    def _furnished(self) -> tuple["Store", Games, Rooms]:
+        with self._moving_in:
+            if not self._kept:
+                store = self._open_store()
+                self._kept = store, Games(self.supply, store), Rooms(self.supply, store)
+            return self._kept
 
 
 @cache
@@ -112,7 +128,13 @@ def house() -> House:
     worlds: list[World] = [DrawnWorld()]
     if folder := photographs.chosen_folder():
         worlds.append(photographs.Photographs(folder))
-    return furnish(worlds, Store())
+    return House(worlds, open_store)
+
+
+def open_store() -> "Store":
+    from gm_core.quiz.store import Store  # SQLAlchemy with it, which takes a fifth of a second
+
+    return Store()
 
 
 def routes() -> list[Any]:

@@ -25,10 +25,10 @@ from PIL import Image
 from gm_core.checkpoints import Checkpoint
 from gm_core.errors import BadInput, GMError, Unavailable
 from gm_core.images import FORMATS, open_picture
+from gm_core.quiz.answers import data_folder
 from gm_core.quiz.game import ROUNDS
 from gm_core.quiz.levels import PHOTOGRAPHS, Level
 from gm_core.quiz.present import square
-from gm_core.quiz.store import data_folder
 from gm_core.quiz.supply import Drawn, Judged
 from gm_core.report import Report, silent
 

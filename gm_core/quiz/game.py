@@ -5,13 +5,17 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from gm_core.errors import BadInput
 from gm_core.quiz import clues
+from gm_core.quiz.answers import Answered, Standing
 from gm_core.quiz.levels import PHOTOGRAPHS
-from gm_core.quiz.store import Answered, Standing, Store
 from gm_core.quiz.supply import Portrait, Supply
 from gm_core.report import Report, silent
+
+if TYPE_CHECKING:
+    from gm_core.quiz.store import Store
 
 ROUNDS = 10
 MOST_GAMES = 400
@@ -162,7 +166,7 @@ def tell(portraits: tuple[Portrait, ...]) -> tuple[Told, ...]:
 class Games:
     """All games at a time, by their tokens. A token cannot be guessed; whoever has it plays that game."""
 
-    def __init__(self, supply: Supply, store: Store) -> None:
+    def __init__(self, supply: Supply, store: "Store") -> None:
         self.supply = supply
         self.store = store
         self._guard = threading.Lock()

@@ -11,12 +11,15 @@ import unicodedata
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from gm_core.errors import BadInput
 from gm_core.quiz import game
-from gm_core.quiz.store import Answered, Store
+from gm_core.quiz.answers import Answered
 from gm_core.quiz.supply import Portrait, Supply
+
+if TYPE_CHECKING:
+    from gm_core.quiz.store import Store
 
 T = TypeVar("T")
 
@@ -70,7 +73,7 @@ class _Room:
 class Rooms:
     """All rooms of this process."""
 
-    def __init__(self, supply: Supply, store: Store, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, supply: Supply, store: "Store", clock: Callable[[], float] = time.monotonic) -> None:
         self.supply = supply
         self.store = store
         self._clock = clock

@@ -6,11 +6,9 @@ Trouble with the database never reaches the game: `Store.trouble` says it, and t
 
 import logging
 import os
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -19,6 +17,8 @@ from sqlalchemy import Engine, ForeignKey, String, case, create_engine, event, f
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, relationship
+
+from gm_core.quiz.answers import Answered, Share, Standing, data_folder
 
 logger = logging.getLogger(__name__)
 
@@ -79,62 +79,6 @@ class AttributeRow(Base):
     name: Mapped[str] = mapped_column(String(40), index=True)
     value: Mapped[str] = mapped_column(String(40))
     answer: Mapped[AnswerRow] = relationship(back_populates="attributes")
-
-
-@dataclass(frozen=True)
-class Answered:
-    """An answer as it is kept."""
-
-    place: str
-    level: str
-    faces: int
-    right: bool
-    machine_right: bool | None
-    fake_shown: bool
-    seconds: float
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Share:
-    """How many of how many answers were right, for people and for the machine on the same rounds."""
-
-    key: tuple[str, ...]
-    answers: int
-    right: int
-    machine_answers: int
-    machine_right: int
-
-    @property
-    def accuracy(self) -> float:
-        return self.right / self.answers if self.answers else 0.0
-
-    @property
-    def machine_accuracy(self) -> float | None:
-        return self.machine_right / self.machine_answers if self.machine_answers else None
-
-
-@dataclass(frozen=True)
-class Standing:
-    """A result among all games of that level so far: `below` of `others` games had fewer right answers."""
-
-    others: int
-    below: int
-    accuracy: float
-    """Share of right answers in all of these games."""
-
-
-def data_folder() -> Path:
-    """`GM_DATA_DIR`, else the place where this system keeps a user's data."""
-    if chosen := os.environ.get("GM_DATA_DIR"):
-        return Path(chosen)
-    if sys.platform == "win32":
-        root = Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData" / "Local")
-    elif sys.platform == "darwin":
-        root = Path.home() / "Library" / "Application Support"
-    else:
-        root = Path(os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share")
-    return root / "generative-models-gallery"
 
 
 def database_url() -> str:

@@ -27,7 +27,7 @@ def main() -> None:
 
         ship_tiny(Path(os.environ["GM_DATA_DIR"]) / "checkpoints")
     else:
-        home = quiz.furnish([TinyWorld()], Store())
+        home = quiz.House([TinyWorld()], Store)
         quiz.house = lambda: home  # type: ignore[assignment]
     app.DEMOS[:] = [quiz.DEMO]
     page = app.gallery()
