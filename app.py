@@ -9,13 +9,14 @@ import secrets
 import sys
 import threading
 import webbrowser
+from functools import partial
 from typing import Any
 
 from PIL import Image
 from starlette.middleware import Middleware
 
 from demos import DEMOS, install
-from demos.base import ASSETS
+from demos.base import ASSETS, LIGHT
 from demos.guard import Guard, Limits, trust_proxies
 from demos.interpreter import Interpreter, Page
 from demos.shell import THEME, footer, header
@@ -58,9 +59,12 @@ def gallery(engine: Engine | None = None) -> gr.Blocks:
         header()
         with gr.Tabs(elem_id="rooms"):
             for demo in DEMOS:
-                with gr.Tab(demo.title, id=demo.name, elem_id=f"tab-{demo.name}"):
+                with gr.Tab(demo.title, id=demo.name, elem_id=f"tab-{demo.name}") as tab:
                     gr.HTML(f'<div class="door"><h2>{demo.title}</h2><p>{demo.door}</p></div>')
                     demo.draw(engine)
+                if demo.warm:
+                    tab.select(partial(engine.warm, demo.warm), None, None, show_progress="hidden",
+                               api_visibility="private", **LIGHT)
         footer(DEMOS)
     for event in page.fns.values():
         if event.fn:

@@ -54,6 +54,8 @@ class Demo:
     draw: Callable[[Engine], None]
     tasks: tuple[str, ...] = ()
     """Tasks whose checkpoints hang in this room, if not only `name`."""
+    warm: str = ""
+    """The checkpoint that most visitors of this room will want: it is loaded while they look around."""
     routes: Callable[[], list[Any]] = list
     """Pages of its own beside the gallery's, as Starlette's routes."""
     scripts: Callable[[], list[str]] = list

@@ -305,4 +305,5 @@ DEMO = Demo(
     door="A photograph becomes a painting, summer becomes winter, and back again. Nobody ever showed the network the same "
          "place twice: it learnt from two heaps of pictures, and from the wish to find its way back.",
     draw=draw,
+    warm="cyclegan-monet",
 )

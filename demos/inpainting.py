@@ -347,4 +347,5 @@ DEMO = Demo(
     door="Mark what shall go: a wire, a scratch, a passer-by. The network looks at the whole photograph and paints what might "
          "have been there. What you did not mark stays as it was, to the last bit.",
     draw=draw,
+    warm="inpaint-256",
 )

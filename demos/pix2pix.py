@@ -324,4 +324,5 @@ DEMO = Demo(
     door="A drawing table: put eyes and hair on a head, or windows and a door on a wall, and beside it the picture appears "
          "while you draw.",
     draw=draw,
+    warm="pix2pix-facades",
 )

@@ -226,4 +226,5 @@ DEMO = Demo(
     door="A small photograph becomes four times larger in each direction: sixteen pixels from one. What was lost cannot "
          "come back, so the network paints what it has learnt to expect.",
     draw=draw,
+    warm="srgan-x4",
 )

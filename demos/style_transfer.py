@@ -257,4 +257,5 @@ DEMO = Demo(
     door="Your photograph, as Hokusai, van Gogh or Mondrian might have painted it: one network that has learnt sixteen "
          "paintings, and mixes them. Or bring a painting of your own and watch the picture change step by step.",
     draw=draw,
+    warm="style-many",
 )

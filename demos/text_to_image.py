@@ -362,4 +362,5 @@ DEMO = Demo(
     door="Say what you would like to see, and watch it come out of the noise. Our small network has only ever seen birds, "
          "flowers and portraits, drawn by code; larger ones know more.",
     draw=draw,
+    warm="world-128",
 )

@@ -1,22 +1,32 @@
 """Speed of every task with every checkpoint on this machine: a table of first and warm latency, memory, precision.
 
     python -m gm_core.bench [--json] [--only NAME ...]
+    python -m gm_core.bench --backends [--json] [--only NAME ...]
     python -m gm_core.bench --engine ray [--address ADDRESS] [--replicas 1 2 4] [--json]
 
 Each row is measured in a process of its own, so that the first call pays for the loading as a visitor's would,
 and the peak memory is that of this task alone. Hub checkpoints are measured where they are cached.
 
+With `--backends`: the same network on what its task gives it, computed by PyTorch in float32 and in bfloat16, and by OpenVINO
+and onnxruntime where they are installed (`pip install openvino onnxruntime onnx`), in turns, so that whatever else the machine
+does meets all alike. How many times as fast as PyTorch in float32, and how close to it.
+
 With Ray: how many pictures a minute so many replicas enlarge, each with a CPU and a thread of its own.
 """
 
 import argparse
+import contextlib
+import functools
+import io
 import json
+import os
 import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,7 +35,9 @@ from typing import Any
 import numpy as np
 import torch
 from PIL import Image
+from torch import Tensor
 
+from gm_core import backends
 from gm_core.checkpoints import CHECKPOINTS, find
 from gm_core.cluster import RAY
 from gm_core.errors import GMError
@@ -33,6 +45,8 @@ from gm_core.hub import fetch, where
 from gm_core.load import AGREEMENT_DB, agreement, build, device, faster_dtype
 
 WARM_RUNS = 5
+ROUNDS = 5
+"""In which backends take their turns."""
 JOBS = 12
 """For each number of replicas."""
 
@@ -119,6 +133,84 @@ def measure(name: str) -> dict[str, Any]:
             "precision": str(used).removeprefix("torch."), "agreement_db": agrees and round(agrees, 1)}
 
 
+def given(name: str) -> tuple[torch.nn.Module, tuple[Tensor, ...]] | None:
+    """The part of the checkpoint's network that computes, in float32, and what its task's work gives it first.
+
+    The part is one that says of itself that it `compiles`, else the whole network. None for a network that its task never
+    calls as a whole, or asks for more than pictures.
+    """
+    from gm_core.load import load
+
+    os.environ["GM_BACKEND"] = "torch"
+    network, seen = load(name), []
+    parts = [(path, part) for path, part in network.named_modules() if getattr(part, "compiles", False)] or [("", network)]
+    hooks = [part.register_forward_pre_hook(lambda _, inputs, path=path: seen.append((path, inputs))) for path, part in parts]
+    work(name)[1]()
+    for hook in hooks:
+        hook.remove()
+    if not seen or not all(isinstance(value, Tensor) for value in seen[0][1]):
+        return None
+    path, inputs = seen[0]
+    exact = build(find(name), fetch(find(name))).eval().requires_grad_(False)
+    return exact.get_submodule(path), tuple(value.detach().float().cpu().clone() for value in inputs)
+
+
+def contenders(network: torch.nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, Callable[[], Tensor]]:
+    """By name what computes the network on these inputs; only what is installed and can."""
+
+    def short() -> Tensor:
+        with torch.autocast("cpu", torch.bfloat16):
+            return network(*inputs)
+
+    found: dict[str, Callable[[], Tensor]] = {"float32": lambda: network(*inputs)}
+    if hasattr(network, "example_inputs"):
+        found["bfloat16"] = short
+    for title, precision in (("OpenVINO f32", torch.float32), ("OpenVINO bf16", torch.bfloat16)):
+        with contextlib.suppress(Exception):  # not installed, or beyond it
+            found[title] = functools.partial(backends.compiled(network, inputs, precision), *inputs)
+    with contextlib.suppress(Exception):
+        found["onnxruntime"] = on_onnxruntime(network, inputs)
+    return found
+
+
+def on_onnxruntime(network: torch.nn.Module, inputs: tuple[Tensor, ...]) -> Callable[[], Tensor]:
+    import onnxruntime  # pyright: ignore[reportMissingImports] - optional
+
+    file = io.BytesIO()
+    with torch.enable_grad(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(network, inputs, file, dynamo=False, opset_version=17)  # pyright: ignore[reportArgumentType]
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(file.getvalue(), settings, providers=["CPUExecutionProvider"])
+    values = {one.name: value.numpy() for one, value in zip(session.get_inputs(), inputs, strict=True)}
+    return lambda: torch.from_numpy(session.run(None, values)[0])
+
+
+def compare(name: str) -> dict[str, Any]:
+    """One row of `--backends`: seconds and agreement with PyTorch's float32, by name."""
+    found = given(name)
+    if not found:
+        return {"checkpoint": name, "shape": []}
+    network, inputs = found
+    with torch.inference_mode():
+        able = contenders(network, inputs)
+        results = {title: call().float() for title, call in able.items()}
+        seconds: dict[str, list[float]] = {title: [] for title in able}
+        for _ in range(ROUNDS):
+            for title, call in able.items():
+                began = time.perf_counter()
+                call()
+                seconds[title].append(time.perf_counter() - began)
+    row: dict[str, Any] = {"checkpoint": name, "shape": list(inputs[0].shape)}
+    for title, result in results.items():
+        error = (result - results["float32"]).square().mean().clamp_min(1e-12)
+        faster = [a / b for a, b in zip(seconds["float32"], seconds[title], strict=True)]
+        row[title] = {"s": round(statistics.median(seconds[title]), 4), "times": round(statistics.median(faster), 2),
+                      "db": round(float(-10 * torch.log10(error)), 1)}
+    return row
+
+
 def throughput(replicas: int, address: str | None) -> dict[str, Any]:
     """One row: srgan-x4 from 256x256 to 1024x1024, `JOBS` at once. Raises GMError."""
     from gm_core.cluster.engine import RayEngine
@@ -148,6 +240,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON list instead of the table")
     parser.add_argument("--only", nargs="*", help="names of checkpoints")
+    parser.add_argument("--backends", action="store_true", help="PyTorch, OpenVINO and onnxruntime on the same networks")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: throughput by number of replicas")
     parser.add_argument("--address", help="of a Ray cluster that runs already")
@@ -168,18 +261,28 @@ def main() -> None:
             sys.stdout.write(f"{row['replicas']:8}  {row['jobs']:4}  {row['seconds']:7.2f}  {row['per_minute']:17.1f}\n")
         return
     if args.row:
-        sys.stdout.write(json.dumps(measure(args.row)))
+        sys.stdout.write(json.dumps(compare(args.row) if args.backends else measure(args.row)))
         return
     here = [record.name for record in CHECKPOINTS if where(record) in ("shipped", "cached")]
     rows = []
     for name in args.only or here:
-        done = subprocess.run([sys.executable, "-m", "gm_core.bench", "--row", name], capture_output=True, text=True,
-                              check=False)
+        command = [sys.executable, "-m", "gm_core.bench", "--row", name, *["--backends"] * args.backends]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{name}: {done.stderr.strip().splitlines()[-1]}")
         rows.append(json.loads(done.stdout))
     if args.json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+        return
+    if args.backends:
+        titles = list(dict.fromkeys(title for row in rows for title in row if title not in ("checkpoint", "shape")))
+        sys.stdout.write("seconds, times as fast as float32, agreement in dB\n")
+        sys.stdout.write(f"{'checkpoint':18} {'input':>16}" + "".join(f"  {title:>20}" for title in titles) + "\n")
+        for row in rows:
+            cells = [f"{row[title]['s']:.3f} {row[title]['times']:5.2f} {row[title]['db']:6.1f}" if title in row else "-"
+                     for title in titles]
+            shape = "x".join(str(side) for side in row["shape"][1:])
+            sys.stdout.write(f"{row['checkpoint']:18} {shape:>16}" + "".join(f"  {cell:>20}" for cell in cells) + "\n")
         return
     line = "{:16} {:16} {:24} {:>8} {:>8} {:>8} {:>9}  {:10} {:>9}\n"
     sys.stdout.write(line.format("task", "checkpoint", "work", "first s", "warm s", "max s", "peak MB", "precision",

@@ -10,6 +10,7 @@ Closing the iterator (the visitor left, or pressed stop) takes the job out of th
 """
 
 import importlib.util
+import logging
 import tempfile
 import threading
 import time
@@ -24,6 +25,8 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 from PIL.Image import Image
 
 from gm_core.errors import Cancelled, GMError
+
+logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -72,6 +75,10 @@ class Engine(Protocol):
 
     def waiting(self) -> int:
         """How many jobs stand in the line."""
+        ...
+
+    def warm(self, checkpoint: str) -> None:
+        """Somebody may want this checkpoint soon. Returns at once; whatever goes wrong is told to whoever asks for it."""
         ...
 
 
@@ -218,6 +225,7 @@ class LocalEngine:
         self._guard = threading.Lock()
         self._line: deque[Job] = deque()
         self._running: set[Job] = set()
+        self._warming: set[str] = set()
 
     def stream(self, task: Callable[..., T], *args: Any, **settings: Any) -> Iterator[Event[T]]:  # noqa: ANN401
         """Runs `task(*args, **settings, report=...)`; yields Waiting and Progress, at last Finished.
@@ -253,6 +261,25 @@ class LocalEngine:
         """How many jobs stand in the line."""
         with self._guard:
             return len(self._line)
+
+    def warm(self, checkpoint: str) -> None:
+        """Loads it beside the line, unless it is in memory or on its way, or computes in another process."""
+        with self._guard:
+            if LENT or checkpoint in self._warming:
+                return
+            self._warming.add(checkpoint)
+        threading.Thread(target=self._load, args=(checkpoint,), name="warm", daemon=True).start()
+
+    def _load(self, checkpoint: str) -> None:
+        from gm_core.load import load  # torch with it: the page opens without
+
+        try:
+            load(checkpoint)
+        except Exception as error:  # noqa: BLE001 - nobody has asked for anything yet
+            logger.warning("%s is not warm: %s", checkpoint, error)
+        finally:
+            with self._guard:
+                self._warming.discard(checkpoint)
 
     def _advance(self) -> None:
         """Starts what may start and tells the others their places. Called with the guard held."""

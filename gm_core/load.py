@@ -3,8 +3,8 @@
 Strict everywhere: safetensors only, a missing, unexpected or misshapen weight is an error that names it, no code of a
 repository ever runs. `python -m gm_core.load --verify` downloads every Hub record and says which load.
 
-Environment: `GM_MODEL_MEMORY` (bytes, or like "2GB"; default a quarter of the memory), `GM_DEVICE` (cpu, cuda, mps), and
-what `gm_core.hub` reads.
+Environment: `GM_MODEL_MEMORY` (bytes, or like "2GB"; default a quarter of the memory), `GM_DEVICE` (cpu, cuda, mps),
+`GM_BACKEND` (openvino, torch), and what `gm_core.hub` reads.
 """
 
 import argparse
@@ -27,7 +27,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from gm_core import checkpoints
+from gm_core import backends, checkpoints
 from gm_core.checkpoints import CHECKPOINTS, Checkpoint, find
 from gm_core.errors import CheckpointError, GMError
 from gm_core.hub import fetch
@@ -170,13 +170,14 @@ def agreement(network: nn.Module, dtype: torch.dtype) -> float:
 def speed_up(network: nn.Module, dtype: torch.dtype | None) -> float | None:
     """Lets `forward` run under autocast to `dtype` if the output agrees to 45 dB. Returns the agreement measured.
 
-    A network takes part by having `example_inputs()`: tensors as its task would give them.
+    A network takes part by having `example_inputs()`: tensors as its task would give them. On a CPU OpenVINO runs the parts
+    that it is made for, on the same condition, where it is installed: see `gm_core.backends`.
     """
-    if dtype is None or not hasattr(network, "example_inputs"):
-        return None
-    measured = agreement(network, dtype)
-    if measured >= AGREEMENT_DB:
-        kind = next(network.parameters()).device.type
+    measured = agreement(network, dtype) if dtype and hasattr(network, "example_inputs") else None
+    kind = next(network.parameters()).device.type
+    if kind == "cpu" and backends.wanted():
+        backends.take_over(network, dtype or torch.float32, AGREEMENT_DB)
+    if dtype and measured is not None and measured >= AGREEMENT_DB:
         network.forward = torch.autocast(kind, dtype)(network.forward)
     return measured
 

@@ -16,6 +16,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """No test but those marked `hub` may ask the real Hub, by mistake or otherwise. (`-m hub` runs these.)"""
     if config.option.markexpr != "hub":
         os.environ["HF_HUB_OFFLINE"] = "1"
+    os.environ.setdefault("GM_BACKEND", "torch")  # as for whoever installs no more than the requirements
     torch.set_num_threads(min(2, torch.get_num_threads()))
 
 

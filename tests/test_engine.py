@@ -6,8 +6,11 @@ import time
 import pytest
 from PIL import Image
 
+import app
+from gm_core.checkpoints import find
 from gm_core.engine import Finished, LocalEngine, Progress, Waiting
 from gm_core.errors import BadInput, Cancelled, GMError
+from gm_core.load import loaded, unload
 from gm_core.report import Report, silent
 
 PATIENCE = 10.0
@@ -157,3 +160,42 @@ def test_a_full_line_says_so_at_once():
     with pytest.raises(GMError, match="1 others are waiting"):
         next(engine.stream(gate))
     gate.let.set()
+
+
+def test_what_is_warmed_is_loaded_beside_the_line():
+    """The line stands still meanwhile, and nobody hears of a checkpoint that there is not."""
+    unload()
+    engine, gate = LocalEngine(), Gate()
+    thread = collect(engine, gate, [])
+    assert gate.started.wait(PATIENCE)
+    for name in ("cyclegan-monet", "cyclegan-monet", "no-such-checkpoint"):
+        engine.warm(name)
+    until(lambda: "cyclegan-monet" in loaded(), "it was not loaded")
+    until(lambda: not any(one.name == "warm" for one in threading.enumerate()), "a thread was left behind")
+    gate.let.set()
+    thread.join(PATIENCE)
+    unload()
+
+
+def test_a_room_warms_its_network_when_it_is_opened():
+    """By its tab's own event, and only what hangs in it and ships."""
+    class Noting(LocalEngine):
+        def __init__(self) -> None:
+            super().__init__()
+            self.noted: list[str] = []
+
+        def warm(self, checkpoint: str) -> None:
+            self.noted.append(checkpoint)
+
+    engine = Noting()
+    tabs = {f"tab-{demo.name}": demo for demo in app.DEMOS if demo.warm}
+    assert len(tabs) >= 5
+    page = app.gallery(engine)
+    for event in page.fns.values():
+        for number, kind in event.targets:
+            demo = tabs.pop(getattr(page.blocks.get(number), "elem_id", None), None)
+            if demo:
+                assert kind == "select"
+                event.fn()
+                assert engine.noted.pop() == demo.warm and find(demo.warm).shipped and find(demo.warm) in demo.checkpoints()
+    assert not tabs

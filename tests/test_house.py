@@ -17,7 +17,7 @@ STOREYS = [
     {"gm_core.images"},
     {"gm_core.models", "gm_core.metrics", "gm_core.datasets", "gm_core.styles"},
     {"gm_core.checkpoints"},
-    {"gm_core.hub", "gm_core.drawings", "gm_core.translations"},
+    {"gm_core.backends", "gm_core.hub", "gm_core.drawings", "gm_core.translations"},
     {"gm_core.load"},
     {"gm_core.tasks"},
     {"gm_core.quiz"},

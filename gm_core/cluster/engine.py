@@ -147,6 +147,9 @@ class RayEngine:
         with self._guard:
             return sum(not work.begun for line in self._lines.values() for work in line)
 
+    def warm(self, checkpoint: str) -> None:
+        """Nothing: replicas keep what they are asked for, and none of them is asked for everything."""
+
     # --- in the visitor's thread --------------------------------------------------------------------------------------------
 
     def _told(self, work: _Work, questions: dict[str, Callable[..., Any]], words: dict[str, str]) -> Iterator[Event[Any]]:

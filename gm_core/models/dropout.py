@@ -24,6 +24,11 @@ def drawn_from(seed: int | None) -> Iterator[None]:
         _SOURCE.reset(token)
 
 
+def drawing() -> bool:
+    """Whether this thread is inside `drawn_from` with a seed."""
+    return _SOURCE.get() is not None
+
+
 class Dropout(nn.Module):
     """Drops single values, or whole channels with `channels=True`. While training from torch's own generator; in
     evaluation mode only inside `drawn_from`. Has no parameters, so that it keeps its place in the field's files."""

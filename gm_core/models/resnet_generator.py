@@ -38,6 +38,7 @@ class ResnetGenerator(nn.Module):
     """A picture into another of the same size. Fully convolutional: sides that are multiples of 4, from 16 on."""
 
     multiple = 4
+    compiles = True
     dropout: bool
 
     def __init__(self, inputs: int = 3, outputs: int = 3, channels: int = 64, blocks: int = 9, norm: str = "instance",

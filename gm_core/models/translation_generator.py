@@ -63,6 +63,7 @@ class TranslationGenerator(nn.Module):
     """A picture into another of the same size, any size from 16x16 on."""
 
     multiple = 1
+    compiles = True
 
     def __init__(self, channels: int = 64, blocks: int = 6, half: int = 32) -> None:
         """channels: at a quarter of the resolution; half: at half of it."""
