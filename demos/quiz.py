@@ -20,7 +20,7 @@ from gm_core.quiz import faces as photographs
 from gm_core.quiz.answers import Share
 from gm_core.quiz.card import share_card
 from gm_core.quiz.game import CHOICES, ROUNDS, Games, Question, Reveal, Summary
-from gm_core.quiz.levels import DISCRIMINATOR, JUDGE
+from gm_core.quiz.levels import DISCRIMINATOR, JUDGE, usual
 from gm_core.quiz.rooms import Rooms
 from gm_core.quiz.supply import Supply, World
 from gm_core.quiz.worlds import DrawnWorld
@@ -328,15 +328,16 @@ def _bar(name: str, share: Share) -> str:
 def draw(engine: Engine) -> None:
     """The room: play, a class room, a look inside the latents, everybody's results."""
     home = house()
-    offered = [(level.title, level.key) for level in home.supply.levels()]
+    found = home.supply.levels()
+    offered = [(level.title, level.key) for level in found]
     if not offered:
         gr.HTML('<p class="aside">No network that dreams portraits is here yet.</p>')
         return
     with gr.Tabs(elem_classes="ways"):
         with gr.Tab("Play", id="quiz-play", render_children=True):
-            _draw_play(home, offered)
+            _draw_play(home, offered, usual(found).key)
         with gr.Tab("Class room", id="quiz-class", render_children=True):
-            _draw_class(home, offered)
+            _draw_class(home, offered, usual(found).key)
         if EXPLORED in [key for _, key in offered]:
             with gr.Tab("Explore", id="quiz-explore", render_children=True):
                 from demos import quiz_explore
@@ -351,11 +352,11 @@ def draw(engine: Engine) -> None:
         _draw_photographs()
 
 
-def _draw_play(home: House, offered: list[tuple[str, str]]) -> None:
+def _draw_play(home: House, offered: list[tuple[str, str]], first: str) -> None:
     token = gr.State("")
     stage = gr.HTML(waiting("The gallery is opening"), js_on_load=STAGE_JS, elem_id="quiz-result")
     with gr.Row(elem_classes="quiz-settings"):
-        level = gr.Dropdown(offered, value=offered[0][1], label="Spot the fake", elem_id="quiz-level", scale=4, min_width=240)
+        level = gr.Dropdown(offered, value=first, label="Spot the fake", elem_id="quiz-level", scale=4, min_width=240)
         faces = gr.Radio([("Two portraits", 2), ("One portrait", 1)], value=2, label="In each round", elem_id="quiz-faces",
                          scale=3, min_width=240)
         again = gr.Button("New game", elem_id="quiz-new", scale=1, min_width=140)
@@ -399,12 +400,12 @@ def _draw_play(home: House, offered: list[tuple[str, str]]) -> None:
     stage.forward(guarded_stream(forward), [token, level], [stage], trigger_mode="once", **HIDDEN, **PLAY)
 
 
-def _draw_class(home: House, offered: list[tuple[str, str]]) -> None:
+def _draw_class(home: House, offered: list[tuple[str, str]], first: str) -> None:
     gr.HTML('<p class="aside">One round for the whole class: you project a page with a code, pupils join it from their phones '
             "with a nickname and vote, and the wall shows the votes as they come, the answer, and the ranking. Nothing of it "
             "is kept but how the answers came out.</p>")
     with gr.Row(elem_classes="quiz-settings"):
-        level = gr.Dropdown(offered, value=offered[0][1], label="Spot the fake", scale=3, min_width=220)
+        level = gr.Dropdown(offered, value=first, label="Spot the fake", scale=3, min_width=220)
         faces = gr.Radio([("Two portraits", 2), ("One portrait", 1)], value=2, label="In each round", scale=2, min_width=220)
         rounds = gr.Slider(1, ROUNDS, ROUNDS, step=1, label="Rounds", scale=2, min_width=160)
     open_room = gr.Button("Open a class room", variant="primary", elem_id="quiz-open", elem_classes="quiz-open")
@@ -464,7 +465,7 @@ def _draw_endpoints(home: House, engine: Engine) -> None:
                                       "truncation": truncation, "seconds": seconds}) for i, picture in enumerate(made)]
 
     def quiz_start(level: str, faces: int, rounds: int) -> dict[str, Any]:
-        key = level or home.supply.levels()[0].key
+        key = level or usual(home.supply.levels()).key
         return {"game": home.games.start(key, faces, rounds, "api"), "level": key, "faces": faces, "rounds": rounds,
                 "choices": CHOICES[faces], "levels": [one.key for one in home.supply.levels()]}
 

@@ -19,7 +19,7 @@ def unhindered() -> Iterator[None]:
 
     def of_no_file(item: Any) -> str:  # noqa: ANN401 - as inspect's own
         if type(item).__name__ == "ComponentMeta":
-            raise OSError("no stub is wanted")
+            raise OSError
         return getfile(item)
 
     inspect.getfile = of_no_file

@@ -242,10 +242,11 @@ def serve(told: Path) -> None:
     import app
     from demos import quiz
     from gm_core.quiz.game import ROUNDS
+    from gm_core.quiz.levels import usual
 
     page = app.gallery()
     house = quiz.house()
-    level = house.supply.levels()[0].key
+    level = usual(house.supply.levels()).key
     told.write_text(json.dumps([house.rooms.open(level, 2, ROUNDS) for _ in range(ROOMS)]), encoding="utf-8")
     app.serve(page, server_name="127.0.0.1", server_port=int(os.environ["PORT"]))
     page.block_thread()

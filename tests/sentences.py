@@ -57,9 +57,15 @@ def docstrings(tree: ast.AST) -> set[int]:
     return {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)}
 
 
+def annotations(tree: ast.AST) -> set[int]:
+    """Ids of all that says of what type something is: names in quotes are no words."""
+    found = [getattr(node, place, None) for node in ast.walk(tree) for place in ("annotation", "returns")]
+    return {id(node) for said in found if isinstance(said, ast.AST) for node in ast.walk(said)}
+
+
 def literals(tree: ast.AST) -> Iterator[str]:
     """Every literal and f-string with its template, outermost first; parts of an f-string are not told twice."""
-    unseen, parts = docstrings(tree), set()
+    unseen, parts = docstrings(tree) | annotations(tree), set()
     for node in ast.walk(tree):
         if id(node) in unseen or id(node) in parts:
             continue

@@ -2,6 +2,7 @@
 
 import json
 import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from gm_core.checkpoints import Checkpoint, of_task
@@ -46,6 +47,13 @@ def levels() -> list[Level]:
     found += [Level(record.name, record.title, record.name, 1.0, timed[record.name])
               for record in makers if _family(record) != "portraits-gan"]
     return found
+
+
+def usual(found: Sequence[Level]) -> Level:
+    """The one that a visitor begins with: against another family than the GAN's snapshots, the first of which are an easy
+    lesson; where there is none, the first."""
+    others = [level for level in found if not level.checkpoint.startswith(REJECTING) and level.key != PHOTOGRAPHS]
+    return (others or list(found))[0]
 
 
 def minutes_of(record: Checkpoint) -> float | None:

@@ -7,7 +7,8 @@
 Every network of task "portraits" that ships paints `--fakes` portraits; the judge learns them against as many real ones
 of the same size, all flipped at random, and ships. Then, or alone with `--evaluate`, RUN/evaluation.json gets for each
 network, on portraits that nobody was trained on: the judge's accuracy, and the KID (features of the SqueezeNet in
-DATA/weights) against the held-out portraits, beside that of real ones against the same.
+DATA/weights) against the held-out portraits, beside that of real ones against the same; for the GAN's discriminator how many
+pairs of a real one and a fake it tells apart. The sheets of their cards are drawn, too: forty real ones above forty fakes.
 """
 
 import argparse
@@ -25,11 +26,12 @@ from torch import Tensor
 from gm_core.checkpoints import of_task
 from gm_core.datasets.portraits import HELD_OUT, reduced
 from gm_core.images import to_tensor
+from gm_core.load import load
 from gm_core.metrics import kid, pooled_features
 from gm_core.models.portrait_judge import PortraitJudge
 from gm_core.models.squeezenet import load_squeezenet
 from gm_core.recipes.common import CHECKPOINTS, sheet, ship, start
-from gm_core.tasks.portraits import DISCRIMINATOR, JUDGE, MAX_PORTRAITS, portraits
+from gm_core.tasks.portraits import DISCRIMINATOR, JUDGE, MAX_PORTRAITS, SNAPSHOTS, portraits
 
 logger = logging.getLogger("recipe.portraits_judge")
 
@@ -121,6 +123,32 @@ def write_sheet(judge: PortraitJudge, name: str, folder: Path) -> None:
     sheet([list(both), list(shown)], CHECKPOINTS / JUDGE / "sample.webp")
 
 
+@torch.inference_mode()
+def of_discriminator(args: argparse.Namespace) -> dict[str, object]:
+    """How many pairs it tells apart, of held-out portraits and of those by its own generator, and the card's sheet: fakes in
+    the order of its liking."""
+    fake = fakes("portraits-gan", args.count, TEST_SEED)
+    real = real_portraits(args.held_out, fake.shape[-1])[: args.count]
+    discriminator = load(DISCRIMINATOR)
+
+    def logits(pictures: Tensor) -> Tensor:
+        # One by one, as the quiz does: it compares the pictures of a batch.
+        return torch.cat([discriminator(picture[None] * 2 - 1).float() for picture in pictures])
+
+    of_real, of_fake = logits(real), logits(fake)
+    order = fake[of_fake[:16].argsort(descending=True)]
+    sheet([list(order[:8]), list(order[8:])], CHECKPOINTS / DISCRIMINATOR / "sample.webp")
+    return {"pairs told apart": round(float((of_real[:, None] > of_fake[None]).float().mean()), 3), "of each": args.count}
+
+
+def write_sheets(folder: Path) -> None:
+    """sample.webp of the GAN's snapshots: forty held-out portraits, then as many by the network, nothing picked out."""
+    for name in SNAPSHOTS:
+        fake = fakes(name, 40, TEST_SEED)
+        both = torch.cat([real_portraits(folder, fake.shape[-1])[:40], fake])
+        sheet([list(row) for row in both.split(10)], CHECKPOINTS / name / "sample.webp")
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", type=Path, default=Path("runs/world-128"))
@@ -154,7 +182,9 @@ def main() -> None:
                  "data": f"real portraits of gm_core.datasets.portraits below {HELD_OUT}; fakes by {', '.join(pairs)}"}
         ship(JUDGE, judge, "portrait_judge:PortraitJudge", {}, about)
     write_sheet(judge.eval(), "pix2pix-portraits", args.held_out)
-    (args.run / "evaluation.json").write_text(json.dumps(evaluate(judge.eval(), args), indent=2) + "\n")
+    write_sheets(args.held_out)
+    report = {**evaluate(judge.eval(), args), DISCRIMINATOR: of_discriminator(args)}
+    (args.run / "evaluation.json").write_text(json.dumps(report, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from PIL import Image
 
 from gm_core.checkpoints import of_task
 from gm_core.images import read_parameters
-from gm_core.quiz.levels import DISCRIMINATOR, JUDGE, duration, levels
+from gm_core.quiz.levels import DISCRIMINATOR, JUDGE, Level, duration, levels, usual
 from tests.quiz.served import gallery
 
 
@@ -54,6 +54,14 @@ def test_portraits_by_seed_and_limits(client):
                                 ((1, 0, "portraits-gan", 7.0), "Truncation")):
         with pytest.raises(Exception, match=sentence):
             client.predict(*arguments, api_name="/portraits")
+
+
+def test_a_visitor_begins_with_the_painter_where_it_ships():
+    here = levels()
+    assert [level.key for level in here][:3] == ["portraits-gan-early", "portraits-gan-middle", "portraits-gan"]
+    assert usual(here).key == "pix2pix-portraits"
+    assert usual([level for level in here if level.checkpoint != "pix2pix-portraits"]) is here[0]
+    assert usual([Level("photographs", "Photographs"), here[1]]).key == "photographs"
 
 
 def test_what_is_not_shipped_is_not_offered():

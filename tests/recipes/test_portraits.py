@@ -1,0 +1,64 @@
+"""The recipes of the portraits from noise and of their judge, for a few steps on a few portraits."""
+
+import json
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from gm_core.datasets import portraits
+from gm_core.models.portrait_gan import Generator
+from gm_core.models.squeezenet import SqueezeNet
+from gm_core.recipes import common, portraits_gan, portraits_judge
+from tests.recipes.running import run, state_of
+
+FAMILIES = {"pix2pix-portraits", "portraits-gan-early", "portraits-gan-middle", "portraits-gan"}
+
+
+@pytest.fixture
+def data(tmp_path, monkeypatch):
+    torch.manual_seed(0)
+    (tmp_path / "weights").mkdir()
+    save_file(SqueezeNet().state_dict(), tmp_path / "weights" / "squeezenet1_0_imagenet.safetensors")
+    portraits.write(tmp_path / "world", 40, 0, 128)  # the sheet shows 32 of them
+    monkeypatch.setattr(common, "CHECKPOINTS", tmp_path / "shipped")
+    return tmp_path
+
+
+@pytest.mark.slow
+def test_the_gan_learns_the_mean_first_then_plays_and_ships_its_snapshots(data, monkeypatch):
+    monkeypatch.setattr(portraits_gan, "CHANNELS", (8, 8, 8, 8))
+    words = ("--world", data / "world", "--data", data, "--run", data / "run")
+    monkeypatch.setattr(portraits_gan, "WARM", 1.0)
+    run(portraits_gan, *words, "--minutes", 0.02)
+    warm = state_of(data / "run")
+    untouched = {name: value.clone() for name, value in warm["discriminator"].items()}
+    monkeypatch.setattr(portraits_gan, "WARM", 0.0)
+    run(portraits_gan, *words, "--minutes", warm["worked"] / 60 + 0.05)
+    played = state_of(data / "run")
+    assert played["step"] > warm["step"] >= 1
+    assert any(not torch.equal(value, untouched[name]) for name, value in played["discriminator"].items())
+    assert {path.name for path in (data / "shipped").iterdir()} == {"portraits-gan-early", "portraits-gan-middle",
+                                                                   "portraits-gan", "portraits-gan-judge"}
+    network = Generator(len(portraits.ATTRIBUTES), channels=(8, 8, 8, 8))
+    weights = load_file(data / "shipped" / "portraits-gan" / "model.safetensors")
+    network.load_state_dict({name: value.float() for name, value in weights.items()}, strict=True)
+    assert network.directions.abs().max() > 0 and network.mean_style.abs().max() > 0
+
+
+@pytest.mark.slow
+def test_the_judge_learns_every_family_and_measures_it(data, monkeypatch):
+    monkeypatch.setattr(portraits_judge, "CHECKPOINTS", data / "shipped")
+    for name in ("portraits-judge", "portraits-gan-judge", *FAMILIES):
+        (data / "shipped" / name).mkdir(parents=True)
+    portraits.write(data / "held-out", 100, portraits.HELD_OUT, 128)
+    run(portraits_judge, "--world", data / "world", "--held-out", data / "held-out", "--data", data, "--run", data / "run",
+        "--fakes", 4, "--count", 50, "--minutes", 0.05)
+    report = json.loads((data / "run" / "evaluation.json").read_text())
+    assert report.keys() == {*FAMILIES, "real, 64 px", "real, 128 px", "portraits-gan-judge"}
+    for name in FAMILIES:
+        assert 0 <= report[name]["judge's accuracy"] <= 1 and report[name]["real"] == 50
+    assert report["portraits-gan-early"]["kid"] > report["portraits-gan"]["kid"]
+    assert 0 <= report["portraits-gan-judge"]["pairs told apart"] <= 1
+    for name in ("portraits-judge", "portraits-gan-judge", "portraits-gan-early", "portraits-gan-middle", "portraits-gan"):
+        assert (data / "shipped" / name / "sample.webp").stat().st_size > 1000
