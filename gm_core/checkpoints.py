@@ -99,8 +99,31 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         size=11_070_252,
     ),
     Checkpoint(
+        name="portraits-gan-early", task="portraits", title="Portraits from noise, early in training",
+        network="Style-based generator (GAN), 2020", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1912.04958",
+        build="portrait_gan:Generator", parameters=2_791_232, size=5_586_600,
+    ),
+    Checkpoint(
+        name="portraits-gan-middle", task="portraits", title="Portraits from noise, in the middle of training",
+        network="Style-based generator (GAN), 2020", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1912.04958",
+        build="portrait_gan:Generator", parameters=2_791_232, size=5_586_600,
+    ),
+    Checkpoint(
+        name="portraits-gan", task="portraits", title="Portraits from noise",
+        network="Style-based generator (GAN), 2020", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1912.04958",
+        build="portrait_gan:Generator", parameters=2_791_232, size=5_586_592,
+    ),
+    Checkpoint(
+        name="portraits-gan-judge", task="portraits", title="Discriminator of portraits from noise",
+        network="Residual discriminator (GAN), 2018", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1710.10196", build="portrait_gan:Discriminator", parameters=2_889_985, size=5_782_698,
+    ),
+    Checkpoint(
         name="portraits-judge", task="portraits", title="Judge of portraits", network="Patch discriminator, 2017",
-        trained_on="Portraits drawn by our own renderer, and portraits by the painter", licence="apache-2.0",
+        trained_on="Portraits drawn by our own renderer, and portraits by the painter and from noise", licence="apache-2.0",
         paper="https://arxiv.org/abs/1611.07004", build="portrait_judge:PortraitJudge", parameters=223_041, size=447_359,
     ),
     Checkpoint(

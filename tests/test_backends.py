@@ -18,7 +18,6 @@ from gm_core.models.dropout import drawn_from
 from gm_core.models.resnet_generator import ResnetGenerator, waves
 from gm_core.models.translation_generator import TranslationGenerator
 from gm_core.tasks.cyclegan import cyclegan
-from gm_core.tasks.style_transfer import style_transfer
 
 pytest.importorskip("openvino")
 
@@ -124,14 +123,13 @@ def test_the_noise_of_dropout_is_drawn_by_pytorch():
         assert not torch.equal(network(x), before)
 
 
-@pytest.mark.parametrize("task", [lambda image: cyclegan(image), lambda image: style_transfer(image, style="great-wave")])
-def test_tasks_give_the_same_pictures_and_always_the_same(task, monkeypatch):
+def test_a_task_gives_the_same_picture_and_always_the_same(monkeypatch):
     image = Image.fromarray(skimage.data.chelsea()[:200, :280])
     monkeypatch.setenv("GM_BACKEND", "torch")
-    of_torch = torch.from_numpy(np.asarray(task(image)).copy()) / 255
+    of_torch = torch.from_numpy(np.asarray(cyclegan(image)).copy()) / 255
     unload()
     monkeypatch.setenv("GM_BACKEND", "openvino")
-    first, second = (np.asarray(task(image)).copy() for _ in range(2))
+    first, second = (np.asarray(cyclegan(image)).copy() for _ in range(2))
     assert np.array_equal(first, second)
     assert 40 < psnr(torch.from_numpy(first) / 255, of_torch) < 100, "both round to short floats, each in its way"
 

@@ -75,8 +75,6 @@ class StyleNetwork(nn.Module):
     transposed convolutions, leaves no checkerboard (Odena et al. 2016, "Deconvolution and Checkerboard Artifacts").
     """
 
-    compiles = True
-
     def __init__(self, styles: int, channels: int = 64, blocks: int = 5, half: int = 32, full: int = 16) -> None:
         """channels: at a quarter of the resolution; half, full: at half and at full resolution."""
         super().__init__()
