@@ -1,8 +1,8 @@
 """What computes a network: on a CPU OpenVINO instead of PyTorch, where it is installed, wins, and gives the same pictures.
 
 Which networks it takes is written on their classes (`compiles = True`), after `python -m gm_core.bench --backends`: those
-that it runs at least 1.3 times as fast as PyTorch would, and as well. That is measured beforehand and not while somebody waits, so that the same machine
-always gives the same picture. `GM_BACKEND=torch` leaves it out.
+that it runs at least 1.3 times as fast as PyTorch would, and as well. That is measured beforehand and not while somebody
+waits, so that the same machine always gives the same picture. `GM_BACKEND=torch` leaves it out.
 """
 
 import importlib.util
