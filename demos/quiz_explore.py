@@ -48,7 +48,7 @@ def draw(engine: Engine) -> None:
             sliders: list[gr.Slider] = []
             for pair in (DIRECTIONS[i : i + 2] for i in range(0, len(DIRECTIONS), 2)):
                 with gr.Row():
-                    sliders += [gr.Slider(-2, 2, 0, step=0.1, label=title, min_width=130,
+                    sliders += [gr.Slider(-2, 2, 0, step=0.1, label=title, min_width=190,
                                           elem_id=f"quiz-{name.replace(' ', '-')}") for title, name in pair]
             back = gr.Button("All back to the middle", size="sm")
         with gr.Column(scale=5, min_width=320):
