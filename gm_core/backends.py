@@ -49,7 +49,7 @@ def compiled(network: nn.Module, inputs: Sequence[Tensor], precision: torch.dtyp
 
     # With gradients on, networks take the way without strips: a loop would be written down for this size alone.
     with torch.enable_grad(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the tracer doubts every question about shapes; `same` answers them
+        warnings.simplefilter("ignore")  # the tracer doubts every question about shapes; `agreement` answers them
         examples = tuple(value.clone() for value in inputs)
         traced = torch.jit.trace(network, examples, check_trace=False)
         shapes = [openvino.PartialShape([1, value.shape[1], -1, -1] if value.ndim == 4 else list(value.shape))
@@ -67,6 +67,11 @@ def compiled(network: nn.Module, inputs: Sequence[Tensor], precision: torch.dtyp
     return forward
 
 
+def decibels(exact: Tensor, other: Tensor) -> float:
+    """How close two outputs of one network are: PSNR in dB, peak 1, at most 120."""
+    return float(-10 * torch.log10((exact.float() - other.float()).square().mean().clamp_min(1e-12)))
+
+
 def larger(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
     """The same examples with pictures of another size, and no square: a graph that holds for one size only fails here."""
     return tuple(value.repeat(1, 1, 3, 2)[..., : value.shape[2] * 5 // 2, :] if value.ndim == 4 else value for value in inputs)
@@ -74,12 +79,8 @@ def larger(inputs: Sequence[Tensor]) -> tuple[Tensor, ...]:
 
 def agreement(network: nn.Module, forward: Callable[..., Tensor], inputs: Sequence[Tensor]) -> float:
     """How close `forward` comes to the network's float32, on the examples and on larger ones: the lower PSNR in dB, peak 1."""
-    found = []
     with torch.inference_mode():
-        for given in (inputs, larger(inputs)):
-            error = (network(*given).float() - forward(*given)).square().mean()
-            found.append(float(-10 * torch.log10(error.clamp_min(1e-12))))
-    return min(found)
+        return min(decibels(network(*given), forward(*given)) for given in (inputs, larger(inputs)))
 
 
 def take_over(network: nn.Module, precision: torch.dtype, least: float) -> list[float]:

@@ -195,7 +195,7 @@ def compare(name: str) -> dict[str, Any]:
     network, inputs = found
     with torch.inference_mode():
         able = contenders(network, inputs)
-        results = {title: call().float() for title, call in able.items()}
+        results = {title: call() for title, call in able.items()}
         seconds: dict[str, list[float]] = {title: [] for title in able}
         for _ in range(ROUNDS):
             for title, call in able.items():
@@ -204,10 +204,9 @@ def compare(name: str) -> dict[str, Any]:
                 seconds[title].append(time.perf_counter() - began)
     row: dict[str, Any] = {"checkpoint": name, "shape": list(inputs[0].shape)}
     for title, result in results.items():
-        error = (result - results["float32"]).square().mean().clamp_min(1e-12)
         faster = [a / b for a, b in zip(seconds["float32"], seconds[title], strict=True)]
         row[title] = {"s": round(statistics.median(seconds[title]), 4), "times": round(statistics.median(faster), 2),
-                      "db": round(float(-10 * torch.log10(error)), 1)}
+                      "db": round(backends.decibels(results["float32"], result), 1)}
     return row
 
 

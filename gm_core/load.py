@@ -161,10 +161,10 @@ def agreement(network: nn.Module, dtype: torch.dtype) -> float:
     parameter = next(network.parameters())
     inputs = [value.to(parameter.device) for value in network.example_inputs()]  # pyright: ignore[reportCallIssue]
     with torch.inference_mode():
-        exact = network(*inputs).float()
+        exact = network(*inputs)
         with torch.autocast(parameter.device.type, dtype):
-            short = network(*inputs).float()
-    return float(-10 * torch.log10((exact - short).square().mean().clamp_min(1e-12)))
+            short = network(*inputs)
+        return backends.decibels(exact, short)
 
 
 def speed_up(network: nn.Module, dtype: torch.dtype | None) -> float | None:
