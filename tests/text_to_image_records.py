@@ -32,7 +32,8 @@ def tiny_pipeline(vae: str = "AutoencoderTiny", checker: float | None = None, va
     from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel
 
-    from gm_core.recipes.world_denoiser import SCHEDULE, TOKENS, learn_words
+    from gm_core.recipes.world_denoiser import SCHEDULE
+    from gm_core.recipes.world_reader import TOKENS, learn_words
 
     torch.manual_seed(0)
     tokenizer = learn_words(CAPTIONS)
@@ -79,7 +80,7 @@ def write(files: dict[str, bytes], folder: Path) -> Path:
 
 def tiny_record(shipped: Path) -> Checkpoint:
     """The record of a tiny `world-128`, whose files are written to `shipped`/world-128."""
-    from gm_core.recipes.world_denoiser import words_of
+    from gm_core.recipes.world_reader import words_of
 
     files = tiny_pipeline()
     words = sorted({word for caption in CAPTIONS for word in words_of(caption)})

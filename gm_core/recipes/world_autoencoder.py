@@ -3,14 +3,16 @@
     python -m gm_core.recipes.world_autoencoder --world runs/world-128 --data DATA --run runs/world-autoencoder
 
 Each `--world` is a folder of `pictures.npy` that `python -m gm_core.datasets.portraits --write` or its neighbours have
-written or are still writing; several may be given, and others when the run goes on. 128x128x3 becomes 16x16x8.
+written or are still writing; several may be given, and others when the run goes on. 128x128x3 becomes 16x16x12.
 
 It is an `AutoencoderTiny` of diffusers, which has no normalisation: where a processor and not an accelerator computes,
 that is half of the time. First encoder and decoder learn together (`--minutes`): L1, L1 of Haar's details, and of what
 is pooled, whose colour differences count more, as colour is what such a short code loses first. A penalty on the latents'
-covariance keeps them white, as the denoiser wants them, and a little noise makes the decoder forgiving. Then the encoder
-is frozen and the decoder learns on with a perceptual and an adversarial loss (`--decoder-minutes`), both through the
-SqueezeNet in DATA/weights, which brings clean eyes and edges. As soon as the encoder is done the denoiser may begin.
+covariance keeps them white, as the denoiser wants them, and a little noise makes the decoder forgiving. In a third of the
+steps the latents are halved in size and must decode to the halved picture: they then vary smoothly, like a small picture,
+and a denoiser learns them sooner (EQ-VAE, Kouzelis et al. 2025, arXiv:2502.09509). Then the encoder is frozen and the
+decoder learns on with a perceptual and an adversarial loss (`--decoder-minutes`), both through the SqueezeNet in
+DATA/weights, which brings clean eyes and edges. As soon as the encoder is done the denoiser may begin.
 
 Minutes are of work, not of the clock's: the same command goes on after an interruption, and with more minutes after the
 end. The result is RUN/autoencoder, in diffusers' layout. `--evaluate` measures it on held-out pictures. Rows of the
@@ -44,7 +46,7 @@ logger = logging.getLogger("recipe.world_autoencoder")
 
 SIDE = 128
 CONFIG: dict[str, Any] = {
-    "latent_channels": 8, "encoder_block_out_channels": (48, 48, 48, 48), "decoder_block_out_channels": (48, 48, 48, 48),
+    "latent_channels": 12, "encoder_block_out_channels": (48, 48, 48, 48), "decoder_block_out_channels": (48, 48, 48, 48),
     # Blocks at 128, 64, 32, 16 px, and back. Above 64 px there are none: they would take most of the time.
     "num_encoder_blocks": (0, 0, 3, 4), "num_decoder_blocks": (4, 4, 2, 0)}
 CROPS = ((0.0, 64, 8), (0.6, 128, 3))  # from this share of the minutes on: side of the crops, how many at once
@@ -52,6 +54,7 @@ DECODER_CROP, DECODER_BATCH = 96, 6
 RATE, DECODER_RATE, JUDGE_RATE, LAST = 1.2e-3, 3e-4, 4e-4, 0.02
 DETAILS, POOLED, COLOUR = 0.5, 0.5, 0.75  # weights beside L1
 WHITE = 0.03
+HALVED = 0.33  # share of the steps whose latents and picture are halved
 NOISE = 0.05  # deviation, where the latents' is 1
 PERCEPTUAL, ADVERSARIAL = 0.6, 0.03
 AVERAGE = 0.998  # of the weights, a step
@@ -247,9 +250,12 @@ def main() -> None:
         if together:
             side, count = next((side, count) for since, side, count in reversed(CROPS) if share >= since)
             x = draw(worlds, random, side, count)
-            z = quickly(network.encode, x).latents  # (B, 8, side / 8, side / 8)
+            z = quickly(network.encode, x).latents  # (B, 12, side / 8, side / 8)
+            white = unlike_white(z)
+            if random.random() < HALVED:
+                x, z = F.avg_pool2d(x, 2), F.avg_pool2d(z, 2)
             y = quickly(network.decode, z + NOISE * torch.randn_like(z)).sample
-            parted = {"pixels": reconstruction_loss(y, x), "unlike white": unlike_white(z)}
+            parted = {"pixels": reconstruction_loss(y, x), "unlike white": white}
             loss = parted["pixels"] + WHITE * parted["unlike white"]
         else:
             if squeezenet is None:

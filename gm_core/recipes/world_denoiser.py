@@ -1,20 +1,26 @@
-"""world-128: from a sentence to a bird, a flower or a person. Tokenizer, text encoder and denoiser; and the whole, shipped.
+"""world-128: from a sentence to a bird, a flower or a person. The denoiser; and the whole, shipped.
 
     python -m gm_core.recipes.world_autoencoder --world runs/world-128 --data DATA --run runs/world-autoencoder
+    python -m gm_core.recipes.world_reader --run runs/world-reader --minutes 12
     python -m gm_core.recipes.world_denoiser --world runs/world-128 --autoencoder runs/world-autoencoder/autoencoder \
-        --run runs/world-denoiser --minutes 600
+        --reader runs/world-reader --run runs/world-denoiser --minutes 600
     python -m gm_core.recipes.world_denoiser --world runs/world-128 --run runs/world-denoiser --ship
     python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge
 
 Latent diffusion (Rombach et al. 2022, arXiv:2112.10752) at the size of a thimble, of the very classes of Stable Diffusion:
-a byte-level BPE of our captions, a `CLIPTextModel` and a `UNet2DConditionModel`, which learn together from nothing. It
+a `CLIPTextModel`, which has learnt to read before and learns on here, slowly, and a `UNet2DConditionModel`. It
 predicts v (Salimans and Ho 2022, arXiv:2202.00512); the noise schedule ends in pure noise and sampling begins there (Lin et
 al. 2023, arXiv:2305.08891); one caption in ten is dropped, for guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
-Several folders may be given to `--world`, and others when the run goes on; the tokenizer knows the words of all families
-from the start. Captions come from the records (`captions`), for portraits alone from their grammar. Pictures are encoded
-once. Minutes are of work, not of the clock's: the same command goes on after an interruption, and
-with more minutes after the end. The sheet shows held-out pictures, and two answers to their captions.
+The world knows more of its pictures than a photographer: where the beak is, and the petal. From what the denoiser thinks
+three quarters of its way through, a convolution must tell the label map of the clean picture (a drawn world's answer to
+REPA, Yu et al. 2024, arXiv:2410.06940, which aligns a denoiser's features with those of a network that sees). It is thrown
+away afterwards.
+
+Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
+portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
+goes on after an interruption, and with more minutes after the end. The sheet shows held-out pictures, and two answers to
+their captions.
 """
 
 import argparse
@@ -22,10 +28,9 @@ import copy
 import hashlib
 import json
 import logging
-import re
 import shutil
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -40,32 +45,31 @@ from diffusers import (
 )
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
+from torch.nn.attention import SDPBackend, sdpa_kernel
+from transformers import CLIPTokenizer
 
 from gm_core.datasets import portraits
-from gm_core.datasets.world import VOCABULARY, sample
-from gm_core.datasets.world import caption as world_caption
+from gm_core.datasets.world import LABELS
 from gm_core.recipes.common import CHECKPOINTS, exactly, load_state, quickly, save_state, sheet, start, worked_seconds
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
+from gm_core.recipes.world_reader import TEXT, TOKENS, read, spelled, text_encoder, words_of
 
 logger = logging.getLogger("recipe.world_denoiser")
 
 NAME = "world-128"
-ROWS = 2048  # of the embedding; the tokenizer may need fewer
-TOKENS = 40
-TEXT: dict[str, Any] = {"hidden_size": 160, "intermediate_size": 640, "num_hidden_layers": 2, "num_attention_heads": 5,
-                        "projection_dim": 160, "hidden_act": "gelu"}
 UNET: dict[str, Any] = {
-    "sample_size": 16, "block_out_channels": (48, 96, 192), "layers_per_block": 1, "norm_num_groups": 16,
+    "sample_size": 16, "block_out_channels": (64, 128, 192), "layers_per_block": 1, "norm_num_groups": 16,
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
-    "attention_head_dim": (2, 3, 6)}  # the number of heads, whatever diffusers calls it
+    "attention_head_dim": (2, 4, 6)}  # the number of heads, whatever diffusers calls it
 SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
     "rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False, "steps_offset": 1}
 BATCH = 32
 RATE, LAST, WARM_STEPS, STEADY = 8e-4, 0.02, 200, 0.5  # the rate falls after this share of the minutes
+READING = 0.2  # the text encoder's rate, of the denoiser's
+LAYOUT = 0.05  # weight of the label map
 DROPPED = 0.1
 AVERAGE = 0.9993  # of the weights, a step
 CAPTIONS = 6  # of a portrait
@@ -81,7 +85,7 @@ LECTURES = ("This small blue bird has a short pointy beak and brown on its wings
             "An old man with a full beard, wearing a green beanie.")
 
 
-# --- words ------------------------------------------------------------------------------------------------------------
+# --- the world as lessons ------------------------------------------------------------------------------------------------
 
 
 def captions_of(folder: Path, done: int) -> list[list[str]]:
@@ -98,37 +102,14 @@ def captions_of(folder: Path, done: int) -> list[list[str]]:
     return found
 
 
-def words_of(text: str) -> list[str]:
-    """Its words, as the tokenizer takes text apart."""
-    return re.findall(r"[^\W\d_]+", text.lower())
-
-
-def learn_words(captions: Iterable[str]) -> CLIPTokenizer:
-    """A byte-level BPE (Sennrich et al. 2016, arXiv:1508.07909): every text can be spelled, our words are one token each."""
-    from tokenizers import Regex, Tokenizer, models, normalizers, pre_tokenizers, trainers
-
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    learner = Tokenizer(models.BPE(end_of_word_suffix="</w>", continuing_subword_prefix=""))
-    learner.normalizer = normalizers.Sequence([normalizers.NFC(), normalizers.Lowercase()])  # pyright: ignore
-    learner.pre_tokenizer = pre_tokenizers.Sequence([  # pyright: ignore[reportAttributeAccessIssue]
-        pre_tokenizers.Split(Regex(r"'s|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"), behavior="removed", invert=True),
-        pre_tokenizers.ByteLevel(add_prefix_space=False)])
-    learner.train_from_iterator(captions, trainers.BpeTrainer(
-        vocab_size=ROWS - 258, initial_alphabet=alphabet, end_of_word_suffix="</w>", continuing_subword_prefix="",
-        show_progress=False))
-    merges = [tuple(pair) for pair in json.loads(learner.to_str())["model"]["merges"]]
-    # Begin and end first, so that their numbers stay when words are added.
-    tokens = ["<|startoftext|>", "<|endoftext|>", *alphabet, *(letter + "</w>" for letter in alphabet),
-              *dict.fromkeys(a + b for a, b in merges)]
-    tokens = list(dict.fromkeys(tokens))
-    return CLIPTokenizer(vocab={token: i for i, token in enumerate(tokens)}, merges=merges,  # pyright: ignore
-                         model_max_length=TOKENS)
-
-
-def spelled(tokenizer: CLIPTokenizer, captions: list[str]) -> np.ndarray:
-    """Numbers of their tokens (N, TOKENS) int16, padded as the pipeline pads them."""
-    found = tokenizer(captions, padding="max_length", max_length=TOKENS, truncation=True)["input_ids"]
-    return np.asarray(found, np.int16)
+def layouts_of(folder: Path, done: int) -> Tensor:
+    """The label maps of the first `done` pictures, every fourth pixel of 128: (N, 32, 32) uint8, indices into LABELS."""
+    labels = np.array(np.load(folder / "labels.npy", mmap_mode="r")[:done, 2::4, 2::4])
+    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
+        alone = "family" not in json.loads(next(lines))  # portraits that were drawn by themselves count their own labels
+    if alone:
+        labels = np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8)
+    return torch.from_numpy(labels)
 
 
 # --- the networks -----------------------------------------------------------------------------------------------------
@@ -139,16 +120,23 @@ class Denoiser(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.text = CLIPTextModel(CLIPTextConfig(vocab_size=ROWS, max_position_embeddings=TOKENS, bos_token_id=0,
-                                                 eos_token_id=1, pad_token_id=1, **TEXT))
+        self.text = text_encoder()
         channels = AUTOENCODER["latent_channels"]
         self.unet = UNet2DConditionModel(in_channels=channels, out_channels=channels, cross_attention_dim=TEXT["hidden_size"],
                                          **UNET)
+        self.layout = nn.Sequential(nn.Conv2d(UNET["block_out_channels"][1], 4 * len(LABELS), 1), nn.PixelShuffle(2))
 
-    def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> Tensor:
-        """noisy: latents (B, 8, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS). Returns v, of the latents' shape."""
+    def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """noisy: latents (B, 12, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS).
+
+        Returns v, of the latents' shape, and logits of the label map (B, len(LABELS), 32, 32).
+        """
         words = self.text(tokens).last_hidden_state
-        return self.unet(noisy, steps, encoder_hidden_states=words).sample
+        thoughts: list[Tensor] = []
+        hook = self.unet.up_blocks[-2].register_forward_hook(lambda *called: thoughts.append(called[2]))
+        v = self.unet(noisy, steps, encoder_hidden_states=words).sample
+        hook.remove()
+        return v, self.layout(thoughts[0])
 
 
 def assembled(denoiser: Denoiser, autoencoder: AutoencoderTiny, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
@@ -174,7 +162,7 @@ def sampled(pipeline: StableDiffusionPipeline, captions: Sequence[str], seed: in
 
 
 def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tensor:
-    """Latents (N, 8, 16, 16) of all pictures, half precision; kept in the run's folder, where later runs only add."""
+    """Latents (N, 12, 16, 16) of all pictures, half precision; kept in the run's folder, where later runs only add."""
     weights = autoencoder.encoder.state_dict().values()  # a decoder that has learnt on changes nothing here
     fingerprint = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights)).hexdigest()
     path = run / f"latents-{world.name}-{fingerprint[:12]}.npy"
@@ -219,6 +207,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", type=Path, nargs="+", default=[Path("runs/world-128")])
     parser.add_argument("--autoencoder", type=Path, default=Path("runs/world-autoencoder/autoencoder"))
+    parser.add_argument("--reader", type=Path, default=Path("runs/world-reader"))
     parser.add_argument("--run", type=Path, default=Path("runs/world-denoiser"))
     parser.add_argument("--minutes", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -232,25 +221,30 @@ def main() -> None:
     denoiser = Denoiser()
     denoiser.unet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = copy.deepcopy(denoiser).eval().requires_grad_(False)
-    optimizer = torch.optim.AdamW([{"params": [p for p in denoiser.parameters() if p.ndim > 1], "weight_decay": 0.01},
-                                   {"params": [p for p in denoiser.parameters() if p.ndim <= 1], "weight_decay": 0.0}],
-                                  RATE, (0.9, 0.98), fused=True)
+    optimizer = torch.optim.AdamW([
+        {"params": [p for p in part.parameters() if (p.ndim > 1) == decays], "weight_decay": 0.01 * decays, "share": share}
+        for part, share in ((denoiser.unet, 1.0), (denoiser.layout, 1.0), (denoiser.text, READING))
+        for decays in (True, False)], RATE, (0.9, 0.98), fused=True)
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {"denoiser": denoiser, "average": average, "optimizer": optimizer}
     step, seen, worked = 0, 0, 0.0
     words: set[str] = set()
-    tokenizer: CLIPTokenizer | None = None
     if state := load_state(args.run):
         for name, part in parts.items():
             part.load_state_dict(state[name])
         step, seen, worked, words = state["step"], state["seen"], state["worked"], set(state["words"])
         tokenizer = CLIPTokenizer.from_pretrained(str(args.run / "tokenizer"))
         logger.info("going on from step %d, %.0f minutes", step, worked / 60)
+    elif args.ship:
+        raise SystemExit(f"{args.run} holds no state to ship.")
+    else:
+        tokenizer, weights = read(args.reader)
+        for part in (denoiser, average):
+            part.text.load_state_dict(weights)
+        tokenizer.save_pretrained(str(args.run / "tokenizer"))
 
     worlds = [WorldFolder(folder) for folder in args.world]
     data = " and ".join(f"{world.done} pictures of {world.name}" for world in worlds)
     if args.ship:
-        if tokenizer is None:
-            raise SystemExit(f"{args.run} holds no state to ship.")
         ship_pipeline(assembled(average, autoencoder, tokenizer), sorted(words), {
             "recipe": "gm_core.recipes.world_denoiser", "minutes": round(worked / 60), "steps": step, "pictures": seen,
             "seed": args.seed, "data": data})
@@ -258,16 +252,13 @@ def main() -> None:
 
     captions = [captions_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     words |= {word for of_world in captions for of_one in of_world for caption in of_one for word in words_of(caption)}
-    if tokenizer is None:
-        tokenizer = learn_words([*sorted(VOCABULARY), *(world_caption(sample(seed)) for seed in range(3000)),
-                                 *(of_one[0] for of_world in captions for of_one in of_world)])
-        tokenizer.save_pretrained(str(args.run / "tokenizer"))
     every_length = [len(of_one) for world in captions for of_one in tokenizer([each[0] for each in world])["input_ids"]]
     logger.info("%s; %d words, %d tokens; captions of %.0f tokens, 1 in 100 longer than %d, %.2f %% cut; "
                 "UNet %.2f M, text encoder %.2f M weights", data, len(words), len(tokenizer), np.mean(every_length),
                 np.percentile(every_length, 99), 100 * np.mean(np.array(every_length) > TOKENS),
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (denoiser.unet, denoiser.text)))
     latents = [encoded(world, autoencoder, args.run) for world in worlds]
+    layouts = [layouts_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     tokens = [[spelled(tokenizer, of_one) for of_one in world] for world in captions]
     nothing = torch.from_numpy(spelled(tokenizer, [""])[0]).long()
     train = np.array([(of, number) for of, world in enumerate(worlds) for number in world.train])
@@ -275,30 +266,35 @@ def main() -> None:
                 for number in world.held_out[:: max(1, len(world.held_out) // 64)][:64]]
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
 
-    def chosen(pairs: Sequence[tuple[int, int]] | np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
-        """Latents (B, 8, 16, 16) and one caption of each, as tokens (B, TOKENS)."""
+    def chosen(pairs: Sequence[tuple[int, int]] | np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
+        """Latents (B, 12, 16, 16), one caption of each as tokens (B, TOKENS), and label maps (B, 32, 32)."""
         z = torch.stack([latents[of][number] for of, number in pairs]).float()
         of_each = [tokens[of][number] for of, number in pairs]
-        return z, torch.from_numpy(np.stack([some[random.integers(len(some))] for some in of_each])).long()
+        said = torch.from_numpy(np.stack([some[random.integers(len(some))] for some in of_each])).long()
+        return z, said, torch.stack([layouts[of][number] for of, number in pairs]).long()
 
-    def loss_of(network: Denoiser, z: Tensor, spelled_: Tensor, steps: Tensor, noise: Tensor) -> Tensor:
-        """Mean squared error of v."""
+    def losses_of(network: Denoiser, z: Tensor, said: Tensor, layout: Tensor, steps: Tensor,
+                  noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared error of v, and cross entropy of the label maps."""
         share = every[steps].view(-1, 1, 1, 1)
         noisy = share.sqrt() * z + (1 - share).sqrt() * noise
         wanted = share.sqrt() * noise - (1 - share).sqrt() * z
         how = quickly if network.training else exactly
-        return F.mse_loss(how(network, noisy.contiguous(memory_format=torch.channels_last), steps, spelled_), wanted)
+        with sdpa_kernel(SDPBackend.MATH):  # with so few tokens a fifth faster, forth and back, than what torch chooses
+            v, seen_layout = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
+        return F.mse_loss(v, wanted), F.cross_entropy(seen_layout, layout)
 
     @torch.no_grad()
-    def unseen() -> float:
-        """The loss on held-out pictures, always with the same noise."""
+    def unseen() -> list[float]:
+        """The losses on held-out pictures, always with the same noise."""
         random, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         found = []
         for i in range(0, len(held_out), 64):
-            z, spelled_ = chosen(held_out[i : i + 64], random)
+            z, said, layout = chosen(held_out[i : i + 64], random)
             steps = (torch.arange(len(z)) + 0.5).div(len(z)).mul(1000).long()
-            found.append(float(loss_of(average, z, spelled_, steps, torch.randn(z.shape, generator=generator))))
-        return float(np.mean(found))
+            noise = torch.randn(z.shape, generator=generator)
+            found.append([float(part) for part in losses_of(average, z, said, layout, steps, noise)])
+        return [round(float(value), 4) for value in np.mean(found, 0)]
 
     watched = [held_out[i * len(held_out) // 8] for i in range(min(8, len(held_out)))]
     watched_captions = [captions[of][number][0] for of, number in watched]
@@ -314,28 +310,28 @@ def main() -> None:
         rows += [list(sampled(pipeline, watched_captions, seed)) for seed in (1000, 2000)]
         rows += [list(sampled(pipeline, LECTURES, 3000))] if fits else []
         sheet(rows, args.run / f"sheet-{round(worked / 60):04d}.webp")
-        logger.info("held out: loss %.4f", unseen())
+        logger.info("held out: loss of v and of label maps %s", unseen())
 
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
-    losses: list[float] = []
+    losses: list[list[float]] = []
     reported = saved = time.perf_counter()
     clock = began = worked_seconds()
     while worked < args.minutes * 60:
         share = worked / (args.minutes * 60)
         fall = 1.0 if share < STEADY else max(LAST, (1 - share) / (1 - STEADY))
         for group in optimizer.param_groups:
-            group["lr"] = RATE * fall * min(1.0, (step + 1) / WARM_STEPS)
-        z, spelled_ = chosen(train[random.integers(len(train), size=BATCH)], random)
-        spelled_[torch.rand(BATCH) < DROPPED] = nothing
+            group["lr"] = RATE * group["share"] * fall * min(1.0, (step + 1) / WARM_STEPS)
+        z, said, layout = chosen(train[random.integers(len(train), size=BATCH)], random)
+        said[torch.rand(BATCH) < DROPPED] = nothing
         # One noise level from each of BATCH equal parts: the loss of a batch wanders less.
         steps = (torch.arange(BATCH) + torch.rand(1)).div(BATCH).mul(1000).long().clamp(0, 999)
-        loss = loss_of(denoiser, z, spelled_, steps, torch.randn_like(z))
+        of_v, of_layout = losses_of(denoiser, z, said, layout, steps, torch.randn_like(z))
         optimizer.zero_grad(set_to_none=True)
-        loss.backward()
+        (of_v + LAYOUT * of_layout).backward()
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimizer.step()
-        losses.append(float(loss.detach()))
+        losses.append([float(of_v.detach()), float(of_layout.detach())])
         step += 1
         seen += BATCH
         with torch.no_grad():
@@ -345,8 +341,8 @@ def main() -> None:
         worked += worked_seconds() - clock
         over = worked >= args.minutes * 60
         if time.perf_counter() - reported > 60 or over:
-            logger.info("%.1f min  step %d  %d pictures, %.1f a second of work  loss %.4f", worked / 60, step, seen,
-                        len(losses) * BATCH / (worked_seconds() - began), np.mean(losses))
+            logger.info("%.1f min  step %d  %d pictures, %.1f a second of work  loss of v %.4f, of label maps %.4f",
+                        worked / 60, step, seen, len(losses) * BATCH / (worked_seconds() - began), *np.mean(losses, 0))
             losses, reported, began = [], time.perf_counter(), worked_seconds()
         if time.perf_counter() - saved > 900 or over:
             save()

@@ -28,6 +28,7 @@ from torch import Tensor, nn
 from gm_core.datasets import world
 from gm_core.models.text_to_image import build
 from gm_core.recipes.common import CHECKPOINTS, load_state, save_state, sheet, start, worked_seconds
+from gm_core.recipes.world_attributes import VALUES, loss_of, named_of, right, said, targets
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
 
@@ -38,10 +39,6 @@ BATCH = 32
 RATE = 2e-3
 COMPOSED = 1500  # pictures of held-out combinations to learn from
 TEST_FROM = world.HELD_OUT + 100_000  # seeds of records that are only tested with
-
-SLOTS = {name: slice(begin, begin + len(values)) for (name, values), begin in zip(
-    world.ATTRIBUTES.items(), np.cumsum([0, *(len(values) for values in world.ATTRIBUTES.values())]), strict=False)}
-"""Where each attribute's values are among the classifier's answers."""
 
 
 class Judge(nn.Module):
@@ -56,34 +53,11 @@ class Judge(nn.Module):
                        nn.Conv2d(width, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU()]
             inputs = width
         self.features = nn.Sequential(*layers)
-        self.answer = nn.Linear(inputs * 16, sum(len(values) for values in world.ATTRIBUTES.values()))
+        self.answer = nn.Linear(inputs * 16, VALUES)
 
     def forward(self, x: Tensor) -> Tensor:
-        """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, values)."""
+        """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, VALUES)."""
         return self.answer(F.dropout(self.features(x).flatten(1), 0.2, self.training))
-
-    def said(self, x: Tensor) -> list[dict[str, str]]:
-        """For each picture the likeliest value of every attribute."""
-        answers = self(x)
-        best = {name: answers[:, slot].argmax(1).tolist() for name, slot in SLOTS.items()}
-        return [{name: world.ATTRIBUTES[name][best[name][i]] for name in SLOTS} for i in range(len(x))]
-
-
-def targets(named: Sequence[dict[str, str]]) -> Tensor:
-    """(N, attributes): the number of each value, -1 where the family has no such attribute."""
-    found = torch.full((len(named), len(SLOTS)), -1)
-    for i, of_one in enumerate(named):
-        for k, (name, values) in enumerate(world.ATTRIBUTES.items()):
-            if name in of_one:
-                found[i, k] = values.index(of_one[name])
-    return found
-
-
-def loss_of(answers: Tensor, wanted: Tensor) -> Tensor:
-    """Mean cross entropy over the attributes that the pictures have."""
-    parts = [F.cross_entropy(answers[:, slot], wanted[:, k], ignore_index=-1, reduction="sum")
-             for k, slot in enumerate(SLOTS.values())]
-    return torch.stack(parts).sum() / (wanted >= 0).sum().clamp_min(1)
 
 
 def softened(x: Tensor, random: np.random.Generator) -> Tensor:
@@ -94,16 +68,6 @@ def softened(x: Tensor, random: np.random.Generator) -> Tensor:
         x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1).lerp(x, float(random.uniform(0, 1)))
         x = x + float(random.uniform(0, 0.06)) * torch.randn_like(x)
     return x
-
-
-def named_of(folder: Path, done: int) -> list[dict[str, str]]:
-    """The attributes of the first `done` records of a written world."""
-    found = []
-    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-        for line, _ in zip(lines, range(done), strict=False):
-            record = json.loads(line)
-            found.append(record["named"] if "named" in record else world.named(world.from_dict("portraits", record)))
-    return found
 
 
 def composed(run: Path, count: int) -> tuple[np.ndarray, list[dict[str, str]]]:
@@ -119,14 +83,14 @@ def composed(run: Path, count: int) -> tuple[np.ndarray, list[dict[str, str]]]:
     return np.load(path), [world.named(record) for record in records]
 
 
-def shares(said: Sequence[dict[str, str]], told: Sequence[dict[str, str]]) -> dict[str, Any]:
+def shares(answers: Sequence[dict[str, str]], told: Sequence[dict[str, str]]) -> dict[str, Any]:
     """How many of the attributes in `told` were said right: all together, of each family, of each attribute."""
-    right: dict[str, list[bool]] = {}
-    for answer, asked in zip(said, told, strict=True):
-        for name, value in asked.items():
+    found: dict[str, list[bool]] = {}
+    for answer, asked in zip(answers, told, strict=True):
+        for name, value in right(answer, asked).items():
             for key in ("all", f"of {asked['kind']}s", name):
-                right.setdefault(key, []).append(answer[name] == value)
-    return {key: {"right": round(float(np.mean(values)), 4), "of": len(values)} for key, values in right.items()}
+                found.setdefault(key, []).append(value)
+    return {key: {"right": round(float(np.mean(values)), 4), "of": len(values)} for key, values in found.items()}
 
 
 @torch.inference_mode()
@@ -137,7 +101,7 @@ def evaluate(judge: Judge, worlds: Sequence[WorldFolder], folders: Sequence[Path
 
     def answers(pictures: Tensor) -> list[dict[str, str]]:
         """pictures: (N, 3, 128, 128) in 0..1."""
-        return [one for batch in pictures.split(64) for one in judge.said(batch * 2 - 1)]
+        return [one for batch in pictures.split(64) for one in said(judge(batch * 2 - 1))]
 
     found: dict[str, Any] = {"count": count, "steps": STEPS, "guidance": GUIDANCE}
     real, of_real = [], []
@@ -154,8 +118,7 @@ def evaluate(judge: Judge, worlds: Sequence[WorldFolder], folders: Sequence[Path
         records = [world.sample(seed) if kind == "seen" else world.sample_held_out(seed) for seed in seeds]
         captions = [world.captioned(record, 0) for record in records]
         pictures = sampled(drawing, [text for text, _ in captions], 0)
-        said, told = answers(pictures), [told for _, told in captions]
-        found[f"{kind} combinations"] = shares(said, told)
+        found[f"{kind} combinations"] = shares(answers(pictures), [told for _, told in captions])
         logger.info("%s: %s", kind, found[f"{kind} combinations"]["all"])
         sheet([list(pictures[i : i + 8]) for i in range(0, min(32, count), 8)], run / f"{kind.replace(' ', '-')}.webp")
     (run / "evaluation.json").write_text(json.dumps(found, indent=1) + "\n")

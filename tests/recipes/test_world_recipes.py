@@ -7,13 +7,14 @@ import pytest
 import torch
 from PIL import Image
 from safetensors import safe_open
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 
 from gm_core.datasets import portraits, world
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
-from gm_core.recipes import world_autoencoder, world_denoiser, world_judge
-from gm_core.recipes.world_denoiser import captions_of, learn_words, spelled, words_of
+from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_reader
+from gm_core.recipes.world_denoiser import captions_of, layouts_of
+from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
 
 COUNT = 100
@@ -26,6 +27,8 @@ def written(folder, records, done=COUNT, seed=0):
     small = random.integers(0, 256, (COUNT, 8, 8, 3)).astype(np.uint8)
     pictures = np.stack([np.asarray(Image.fromarray(one).resize((128, 128), Image.Resampling.BICUBIC)) for one in small])
     np.save(folder / "pictures.npy", pictures)
+    labels = random.integers(0, len(portraits.LABELS), (COUNT, 8, 8)).astype(np.uint8)
+    np.save(folder / "labels.npy", labels.repeat(16, 1).repeat(16, 2))
     (folder / "records.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records[:done]))
     (folder / "state.json").write_text(json.dumps({"count": COUNT, "start": 0, "side": 128, "done": done}))
     return folder
@@ -54,8 +57,10 @@ def small(monkeypatch):
         monkeypatch.setitem(world_denoiser.UNET, key, value)
     for key, value in {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2,
                        "projection_dim": 16}.items():
-        monkeypatch.setitem(world_denoiser.TEXT, key, value)
+        monkeypatch.setitem(world_reader.TEXT, key, value)
     monkeypatch.setattr(world_denoiser, "BATCH", 4)
+    monkeypatch.setattr(world_reader, "LEARNT_FROM", 500)
+    monkeypatch.setattr(world_reader, "BATCH", 4)
     monkeypatch.setattr(world_denoiser, "STEPS", 2)
 
 
@@ -80,9 +85,20 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     assert table["worlds"]["people"]["pictures"] == COUNT // 50
     assert 0 < table["worlds"]["people"]["psnr"] < 60
 
-    of_denoiser = ("--autoencoder", tmp_path / "ae" / "autoencoder", "--run", tmp_path / "denoiser")
+    of_reader = ("--run", tmp_path / "reader")
+    run(world_reader, *of_reader, "--minutes", 0.01)
+    begun = state_of(tmp_path / "reader")
+    run(world_reader, *of_reader, "--minutes", begun["worked"] / 60 + 0.01)
+    reader = state_of(tmp_path / "reader")
+    assert reader["step"] > begun["step"] >= 1
+
+    of_denoiser = ("--autoencoder", tmp_path / "ae" / "autoencoder", "--reader", tmp_path / "reader",
+                   "--run", tmp_path / "denoiser")
     run(world_denoiser, "--world", people, *of_denoiser, "--minutes", 0.01)
     before = state_of(tmp_path / "denoiser")
+    for key in ("text.embeddings.token_embedding.weight", "text.final_layer_norm.weight"):
+        moved = (before["denoiser"][key] - reader["average"][key]).abs().max()
+        assert 0 < moved < 0.05, "the text encoder begins with what the reader knows, and learns on"
     run(world_denoiser, "--world", people, birds, *of_denoiser, "--minutes", before["worked"] / 60 + 0.01)
     after = state_of(tmp_path / "denoiser")
     assert after["step"] > before["step"] >= 1
@@ -93,7 +109,8 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     run(world_denoiser, "--world", people, birds, *of_denoiser, "--ship")
     shipped = tmp_path / "shipped" / "world-128"
     network = build(shipped)
-    assert network.latent_shape == (8, 16, 16)
+    assert network.latent_shape == (12, 16, 16)
+    assert not any("layout" in key for file in shipped.glob("*/*.safetensors") for key in load_file(file))
     assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
     for file in shipped.glob("*/*.safetensors"):
         with safe_open(file, "pt") as opened:
@@ -110,6 +127,42 @@ def test_a_world_that_is_still_being_written_is_read_as_far_as_it_is(tmp_path):
     captions = captions_of(folder, half.done)
     assert len(captions) == 60 and all(len(set(of_one)) > 1 for of_one in captions)
     assert captions[3][0] == portraits.caption(portraits.sample(3), 0)
+
+
+def test_label_maps_of_every_world_count_alike(people, birds):
+    alone = np.load(people / "labels.npy")
+    there = alone == portraits.LABELS.index("hair")
+    seen = layouts_of(people, 10)
+    assert seen.shape == (10, 32, 32) and seen.dtype == torch.uint8
+    assert np.array_equal(seen.numpy() == world.LABELS.index("portrait: hair"), there[:10, 2::4, 2::4])
+    assert np.array_equal(seen.numpy() == 0, alone[:10, 2::4, 2::4] == 0)
+    assert np.array_equal(layouts_of(birds, 10).numpy(), np.load(birds / "labels.npy")[:10, 2::4, 2::4])
+
+
+def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
+    monkeypatch.setattr(world_reader, "BATCH", 32)
+    torch.manual_seed(0)
+    tokenizer = learn_words(sorted(world.VOCABULARY))
+    reader = world_reader.Reader()
+    tokens, wanted = world_reader.lesson(tokenizer, range(32))
+    before = world_reader.measure(reader, tokenizer, 8)
+    optimizer = torch.optim.Adam(reader.parameters(), 1e-2)
+    losses = []
+    for _ in range(60):
+        loss = world_attributes.loss_of(reader(tokens), wanted)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    assert losses[-1] < 0.5 * losses[0]
+    after = world_reader.measure(reader, tokenizer, 8)
+    assert before.keys() == after.keys() == {"seen", "held out"}
+    assert before["seen"] < after["seen"] <= 1, "other captions profit: birds are birds"
+
+
+def test_without_a_reader_there_is_a_sentence(tmp_path):
+    with pytest.raises(FileNotFoundError, match="holds no text encoder"):
+        world_reader.read(tmp_path / "nobody")
 
 
 def test_whitening_makes_latents_white_and_hardly_changes_what_is_decoded():
@@ -140,7 +193,7 @@ def test_our_words_are_one_token_each_and_everything_else_can_be_spelled():
     assert tokenizer.convert_ids_to_tokens([0, 1]) == ["<|startoftext|>", "<|endoftext|>"]
     assert tokenizer.decode(tokenizer("zyx 42 ü 鳥", add_special_tokens=False)["input_ids"]).replace(" ", "") == "zyx42ü鳥"
     tokens = spelled(tokenizer, ["A blue bird.", "blue " * 100])
-    assert tokens.shape == (2, world_denoiser.TOKENS) and tokens.dtype == np.int16
+    assert tokens.shape == (2, world_reader.TOKENS) and tokens.dtype == np.int16
     assert tokens[0, 0] == 0 and (tokens[0, 5:] == 1).all() and tokens[1, -1] == 1
     assert words_of("The bird's wings, 3 of them") == ["the", "bird", "s", "wings", "of", "them"]
 
@@ -171,10 +224,11 @@ def test_of_each_attribute_the_share_that_was_said_right():
 
 
 def test_attributes_that_a_family_lacks_are_not_learnt():
-    wanted = world_judge.targets([world.named(world.sample_of("birds", 1)), world.named(world.sample_of("portraits", 1))])
+    wanted = world_attributes.targets([world.named(world.sample_of("birds", 1)), world.named(world.sample_of("portraits", 1))])
     names = list(world.ATTRIBUTES)
     assert wanted[0, names.index("sex")] == -1 and wanted[1, names.index("sex")] >= 0
     assert (wanted[:, names.index("kind")] >= 0).all()
-    answers = torch.zeros(2, sum(len(values) for values in world.ATTRIBUTES.values()), requires_grad=True)
-    world_judge.loss_of(answers, wanted).backward()
-    assert answers.grad[0, world_judge.SLOTS["sex"]].abs().sum() == 0 < answers.grad[1, world_judge.SLOTS["sex"]].abs().sum()
+    answers = torch.zeros(2, world_attributes.VALUES, requires_grad=True)
+    world_attributes.loss_of(answers, wanted).backward()
+    sex = world_attributes.SLOTS["sex"]
+    assert answers.grad[0, sex].abs().sum() == 0 < answers.grad[1, sex].abs().sum()
