@@ -127,7 +127,7 @@ class Denoiser(nn.Module):
         self.layout = nn.Sequential(nn.Conv2d(UNET["block_out_channels"][1], 4 * len(LABELS), 1), nn.PixelShuffle(2))
 
     def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """noisy: latents (B, 12, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS).
+        """noisy: latents (B, 16, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS).
 
         Returns v, of the latents' shape, and logits of the label map (B, len(LABELS), 32, 32).
         """
@@ -162,17 +162,17 @@ def sampled(pipeline: StableDiffusionPipeline, captions: Sequence[str], seed: in
 
 
 def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tensor:
-    """Latents (N, 12, 16, 16) of all pictures, half precision; kept in the run's folder, where later runs only add."""
+    """Latents (N, 16, 16, 16) of all pictures, scaled, half precision; kept in the run's folder, where later runs only add."""
     weights = autoencoder.encoder.state_dict().values()  # a decoder that has learnt on changes nothing here
     fingerprint = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights)).hexdigest()
     path = run / f"latents-{world.name}-{fingerprint[:12]}.npy"
     known = np.load(path)[: world.done] if path.exists() else np.empty((0, AUTOENCODER["latent_channels"], 16, 16), np.float16)
     if len(known) < world.done:
-        parts = [known]
+        parts, scaling = [known], autoencoder.config["scaling_factor"]
         with torch.inference_mode():
             for i in range(len(known), world.done, 32):
                 x = to_batch(world.read(range(i, min(i + 32, world.done))))
-                parts.append(autoencoder.encode(x).latents.half().numpy())  # pyright: ignore
+                parts.append(autoencoder.encode(x).latents.mul(scaling).half().numpy())  # pyright: ignore
                 if i % 3200 == 0:
                     logger.info("%s: %d of %d pictures encoded", world.name, i, world.done)
         known = np.concatenate(parts)
@@ -267,7 +267,7 @@ def main() -> None:
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
 
     def chosen(pairs: Sequence[tuple[int, int]] | np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (B, 12, 16, 16), one caption of each as tokens (B, TOKENS), and label maps (B, 32, 32)."""
+        """Latents (B, 16, 16, 16), one caption of each as tokens (B, TOKENS), and label maps (B, 32, 32)."""
         z = torch.stack([latents[of][number] for of, number in pairs]).float()
         of_each = [tokens[of][number] for of, number in pairs]
         said = torch.from_numpy(np.stack([some[random.integers(len(some))] for some in of_each])).long()

@@ -48,8 +48,7 @@ def birds(tmp_path):
 @pytest.fixture(autouse=True)
 def small(monkeypatch):
     """Networks and steps that take no time."""
-    for key, value in {"encoder_block_out_channels": (8,) * 4, "decoder_block_out_channels": (8,) * 4,
-                       "num_encoder_blocks": (0, 0, 1, 1), "num_decoder_blocks": (1, 1, 0, 0)}.items():
+    for key, value in {"decoder_block_out_channels": (8,) * 4, "num_decoder_blocks": (1, 1, 0, 0)}.items():
         monkeypatch.setitem(world_autoencoder.CONFIG, key, value)
     for key, value in {"block_out_channels": (8, 16), "norm_num_groups": 4, "attention_head_dim": 2,
                        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
@@ -71,15 +70,17 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     torch.manual_seed(0)
     save_file(SqueezeNet().state_dict(), tmp_path / "data" / "weights" / "squeezenet1_0_imagenet.safetensors")
     first = ("--world", people, "--data", tmp_path / "data", "--run", tmp_path / "ae")
-    run(world_autoencoder, *first, "--minutes", 0.01, "--decoder-minutes", 0)
-    together = state_of(tmp_path / "ae")
-    run(world_autoencoder, *first, "--minutes", 0.01, "--decoder-minutes", 0.01)
-    alone = state_of(tmp_path / "ae")
-    assert alone["step"] > together["step"] >= 1 and alone["worked"] == together["worked"]
-    encoder = [key for key in together["network"] if key.startswith("encoder.")]
-    assert all(torch.equal(alone["network"][key], together["network"][key]) for key in encoder), "the encoder was frozen"
-    assert any(not torch.equal(alone["network"][key], together["network"][key])
-               for key in together["network"] if key.startswith("decoder."))
+    run(world_autoencoder, *first, "--minutes", 0.01, "--adversarial-minutes", 0)
+    plain = state_of(tmp_path / "ae")
+    run(world_autoencoder, *first, "--minutes", 0.01, "--adversarial-minutes", 0.01)
+    judged = state_of(tmp_path / "ae")
+    assert judged["step"] > plain["step"] >= 1 and judged["worked"] == plain["worked"] and judged["judged"] > 0
+    encoder = [key for key in plain["network"] if key.startswith("encoder.")]
+    assert all(torch.equal(judged["network"][key], plain["network"][key]) for key in encoder), "the code never changes"
+    assert any(not torch.equal(judged["network"][key], plain["network"][key])
+               for key in plain["network"] if key.startswith("decoder."))
+    written_down = json.loads((tmp_path / "ae" / "autoencoder" / "config.json").read_text())
+    assert written_down["scaling_factor"] == judged["scaling"] > 1
     run(world_autoencoder, *first, "--evaluate")
     table = json.loads((tmp_path / "ae" / "evaluation.json").read_text())
     assert table["worlds"]["people"]["pictures"] == COUNT // 50
@@ -109,7 +110,7 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     run(world_denoiser, "--world", people, birds, *of_denoiser, "--ship")
     shipped = tmp_path / "shipped" / "world-128"
     network = build(shipped)
-    assert network.latent_shape == (12, 16, 16)
+    assert network.latent_shape == (16, 16, 16)
     assert not any("layout" in key for file in shipped.glob("*/*.safetensors") for key in load_file(file))
     assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
     for file in shipped.glob("*/*.safetensors"):
@@ -165,25 +166,27 @@ def test_without_a_reader_there_is_a_sentence(tmp_path):
         world_reader.read(tmp_path / "nobody")
 
 
-def test_whitening_makes_latents_white_and_hardly_changes_what_is_decoded():
+def test_the_encoder_is_the_best_linear_code_half_whitened():
     torch.manual_seed(0)
     network = world_autoencoder.AutoencoderTiny(**world_autoencoder.CONFIG).eval()
-    world_autoencoder.prepare(network)
-    last = network.encoder.layers[-1]
+    pictures = torch.nn.functional.interpolate(torch.rand(64, 3, 16, 16) * 2 - 1, scale_factor=4, mode="bicubic")
+    pictures = pictures * torch.tensor([1.0, 0.5, 0.3]).view(3, 1, 1)
+    world_autoencoder.write_code(network, pictures)
     with torch.no_grad():
-        last.weight *= 0.1  # small latents: the decoder's clamp does not matter
-    pictures = torch.nn.functional.interpolate(torch.rand(16, 3, 16, 16) * 2 - 1, scale_factor=8)
-    with torch.no_grad():
-        before = network.decode(network.encode(pictures).latents).sample
-        world_autoencoder.whiten(network, pictures)
-        z = network.encode(pictures).latents
-    assert world_autoencoder.unlike_white(z) < 1e-3
-    # The clamp, tanh(z / 3) 3, now bites where latents are large; without it the pictures are the same.
-    network.decoder.forward = lambda x: network.decoder.layers(x).mul(2).sub(1)
-    with torch.no_grad():
-        after = network.decode(z).sample
-    inner = (slice(None), slice(None), slice(24, -24), slice(24, -24))  # at the border zeros now stand for the mean
-    assert (after - before)[inner].abs().mean() < 0.03 * before.std()
+        z = network.encode(pictures).latents * network.config["scaling_factor"]
+    code = z.permute(0, 2, 3, 1).flatten(0, 2)
+    covariance = torch.cov(code.T)
+    deviations = covariance.diag().sqrt()
+    assert code.mean(0).abs().max() < 1e-4 and (covariance - covariance.diag().diag()).abs().max() < 1e-4
+    assert covariance.diag().mean() == pytest.approx(1, abs=1e-3) and (deviations.diff() <= 1e-4).all()
+    blocks = torch.nn.functional.unfold(pictures, 8, stride=8).transpose(1, 2).flatten(0, 1)
+    centred = blocks - blocks.mean(0)
+    variances = torch.linalg.svdvals(centred.double()).square() / (len(centred) - 1)
+    of_code = deviations.double() ** 4
+    assert torch.allclose(of_code / of_code[0], variances[:16] / variances[0], rtol=1e-3), "the root of what it was"
+    # Whoever undoes it linearly loses what the other components had, and no more: the blocks are where they should be.
+    back = code @ torch.linalg.lstsq(code, centred).solution
+    assert (centred - back).square().sum(1).mean().item() == pytest.approx(variances[16:].sum().item(), rel=1e-3)
 
 
 def test_our_words_are_one_token_each_and_everything_else_can_be_spelled():
