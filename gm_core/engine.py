@@ -24,6 +24,7 @@ from typing import Any, Generic, ParamSpec, Protocol, TypeVar
 
 from PIL.Image import Image
 
+from gm_core.background import in_background
 from gm_core.errors import Cancelled, GMError
 
 logger = logging.getLogger(__name__)
@@ -268,7 +269,7 @@ class LocalEngine:
             if LENT or checkpoint in self._warming:
                 return
             self._warming.add(checkpoint)
-        threading.Thread(target=self._load, args=(checkpoint,), name="warm", daemon=True).start()
+        in_background(self._load, checkpoint, name="warm")
 
     def _load(self, checkpoint: str) -> None:
         from gm_core.load import load  # torch with it: the page opens without
@@ -286,7 +287,7 @@ class LocalEngine:
         while self._line and len(self._running) < self._workers:
             job = self._line.popleft()
             self._running.add(job)
-            threading.Thread(target=self._work, args=(job,), name="task", daemon=True).start()
+            in_background(self._work, job, name="task")
         for i, job in enumerate(self._line):
             job.tell(Waiting(i + len(self._running)))
 

@@ -1,5 +1,7 @@
 """The engine with plain functions as tasks: the line, its places, progress, cancel, failures."""
 
+import os
+import sys
 import threading
 import time
 
@@ -49,6 +51,22 @@ def collect(engine, task, into, **settings):
     thread = threading.Thread(target=read, daemon=True)
     thread.start()
     return thread
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere only whole processes give way")
+def test_tasks_give_way_to_those_who_answer_visitors():
+    def task(*, report: Report = silent) -> tuple[int, int]:
+        mine = os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+        theirs: list[int] = []
+        helper = threading.Thread(target=lambda: theirs.append(os.getpriority(os.PRIO_PROCESS, threading.get_native_id())))
+        helper.start()  # as torch starts its own
+        helper.join()
+        return mine, theirs[0]
+
+    here = os.getpriority(os.PRIO_PROCESS, 0)
+    engine = LocalEngine()
+    assert engine.run(task) == engine.run(task) == (min(19, here + 10),) * 2, "each steps back once, from where the page is"
+    assert os.getpriority(os.PRIO_PROCESS, 0) == here
 
 
 def test_arguments_progress_and_result_come_through_in_order():

@@ -13,7 +13,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SOURCES = [*sorted((ROOT / "gm_core").rglob("*.py")), *sorted((ROOT / "demos").rglob("*.py")), ROOT / "app.py"]
 
 STOREYS = [
-    {"gm_core", "gm_core.errors", "gm_core.public", "gm_core.report"},
+    {"gm_core", "gm_core.background", "gm_core.errors", "gm_core.public", "gm_core.report"},
     {"gm_core.images"},
     {"gm_core.models", "gm_core.metrics", "gm_core.datasets", "gm_core.styles"},
     {"gm_core.checkpoints"},

@@ -19,6 +19,7 @@ from typing import Protocol
 import numpy as np
 from PIL import Image
 
+from gm_core.background import NEAR, in_background
 from gm_core.errors import BadInput, GMError, Unavailable
 from gm_core.quiz import clues, present
 from gm_core.quiz.levels import Level
@@ -28,7 +29,7 @@ logger = logging.getLogger(__name__)
 
 MARK = 12
 """So many of each kind are kept per level: more than a game of ten needs."""
-RESERVE, AGAIN = 240, 32
+RESERVE, AGAIN = 240, 16
 """So many of each kind that were dealt are kept per level; with fewer than the second, a player waits for new ones."""
 BATCH = 3
 """Drawn at a time: small, because whoever waits gets the first of them."""
@@ -234,8 +235,7 @@ class Supply:
 
     def _start(self) -> None:
         if (self._thread is None or not self._thread.is_alive()) and self._next() is not None:
-            self._thread = threading.Thread(target=self._work, name="quiz supply", daemon=True)
-            self._thread.start()
+            self._thread = in_background(self._work, name="quiz supply", back=NEAR)  # players wait for it
 
     def _next(self) -> tuple[str, bool] | None:
         """The level, and whether a fake is lacking there: where somebody waits first, then the emptiest."""
