@@ -18,6 +18,7 @@ from gm_core.metrics import pooled_features
 from gm_core.models.dropout import drawn_from
 from gm_core.models.pix2pix_generator import Pix2PixGenerator
 from gm_core.models.portrait_gan import Generator
+from gm_core.models.text_to_image import TextToImage
 from gm_core.report import Report, silent
 
 if TYPE_CHECKING:
@@ -37,9 +38,9 @@ def portraits(n: int = 1, *, seed: int = 0, checkpoint: str = "pix2pix-portraits
     """`n` portraits by a network, RGB, of its native size.
 
     seed: 0 to 2^32 - 1; portrait i of seed s is the same whatever `n` is. truncation: 1 is the network as trained, 0 its
-    average portrait (Karras et al. 2019, arXiv:1812.04948, appendix B); the painter, who is told what to paint, has none.
-    A portrait's attributes are those of a random person of the portrait world, and the painter gets that person's layout
-    and contours, 128 px.
+    average portrait (Karras et al. 2019, arXiv:1812.04948, appendix B); networks that are told what to paint have none.
+    A portrait's attributes are those of a random person of the portrait world. The painter gets that person's layout and
+    contours, a latent diffusion a sentence about them; both paint 128 px.
 
     Raises BadInput for anything out of these limits, and what `load` raises.
     """
@@ -55,6 +56,8 @@ def portraits(n: int = 1, *, seed: int = 0, checkpoint: str = "pix2pix-portraits
     people = [_person(seed, i) for i in range(n)]
     if isinstance(network, Pix2PixGenerator):
         return _painted(network, people, seed, report)
+    if isinstance(network, TextToImage):
+        return _said(checkpoint, people, seed, report)
     network = _generator(checkpoint)
     with torch.inference_mode():
         w = network.styles(_latents(network.latent, seed, n), _attributes(people), truncation)
@@ -210,6 +213,19 @@ def _painted(painter: Pix2PixGenerator, people: "Sequence[Portrait]", seed: int,
         own = int(np.random.default_rng((seed, i, 1)).integers(2**31))
         with torch.inference_mode(), drawn_from(own):
             images += _images(painter(torch.cat([layout, lines], 1), _attributes([person])))
+    return images
+
+
+def _said(checkpoint: str, people: "Sequence[Portrait]", seed: int, report: Report) -> list[Image.Image]:
+    """One by one, each from a caption of its own."""
+    from gm_core.datasets.portraits import caption
+    from gm_core.tasks.text_to_image import text_to_image
+
+    images = []
+    for i, person in enumerate(people):
+        report(0.1 + 0.9 * i / len(people), f"Drawing portrait {i + 1} of {len(people)}")
+        own = int(np.random.default_rng((seed, i, 1)).integers(2**31))
+        images += text_to_image(caption(person, own), checkpoint=checkpoint, seed=own)
     return images
 
 

@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 
 from gm_core.checkpoints import Checkpoint
+from gm_core.datasets.portraits import caption
 from gm_core.errors import BadInput, Cancelled, CheckpointError
 from gm_core.load import load
 from gm_core.models.text_to_image import build, parts_of
+from gm_core.tasks.portraits import _person, portraits
 from gm_core.tasks.text_to_image import (
     defaults,
     guidance_grid,
@@ -63,6 +65,16 @@ def test_it_is_what_diffusers_own_pipeline_draws():
     theirs = pipeline(BIRD, num_inference_steps=4, guidance_scale=3.0, negative_prompt="a man", generator=generator).images[0]
     [ours] = text_to_image(BIRD, steps=4, guidance=3.0, negative_prompt="a man", seed=3)
     assert np.abs(pixels(ours) - pixels(theirs)).max() <= 1
+
+
+def test_portraits_are_drawn_from_captions_of_people():
+    made = portraits(2, seed=4, checkpoint=NAME)
+    assert [picture.size for picture in made] == [(SIDE, SIDE)] * 2
+    assert np.array_equal(pixels(made[0]), pixels(portraits(1, seed=4, checkpoint=NAME)[0])), "whatever n is"
+    assert not np.array_equal(pixels(made[0]), pixels(portraits(1, seed=5, checkpoint=NAME)[0]))
+    person = _person(4, 1)
+    own = int(np.random.default_rng((4, 1, 1)).integers(2**31))
+    assert np.array_equal(pixels(made[1]), pixels(text_to_image(caption(person, own), seed=own)[0]))
 
 
 def test_every_setting_counts():
