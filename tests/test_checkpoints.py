@@ -30,11 +30,22 @@ def maker(record: Checkpoint):
     return getattr(importlib.import_module(f"gm_core.models.{module}"), attribute)
 
 
+def is_pipeline(record: Checkpoint) -> bool:
+    """Whether a library lays its files out: a folder for each network, with a configuration of its own."""
+    return "model_index.json" in record.files
+
+
 def header(record: Checkpoint) -> tuple[dict[str, str], dict[str, tuple[str, list[int]]]]:
-    """Metadata, and number format and shape by key, of a shipped file."""
-    with safe_open(record.folder / "model.safetensors", "pt") as file:
-        slices = {key: file.get_slice(key) for key in file.keys()}  # noqa: SIM118 - a safetensors file is no dictionary
-        return file.metadata(), {key: (part.get_dtype(), part.get_shape()) for key, part in slices.items()}
+    """Metadata, the same in all of its files, and number format and shape by file and key, of shipped weights."""
+    told, tensors = [], {}
+    for name in (name for name in record.files if name.endswith(".safetensors")):
+        with safe_open(record.folder / name, "pt") as file:
+            told.append(file.metadata())
+            for key in file.keys():  # noqa: SIM118 - a safetensors file is no dictionary
+                part = file.get_slice(key)
+                tensors[f"{name}: {key}"] = part.get_dtype(), part.get_shape()
+    assert all(metadata == told[0] for metadata in told)
+    return told[0], tensors
 
 
 @every_record
@@ -107,7 +118,14 @@ def test_all_that_ships_is_small():
 
 @every_shipped_one
 def test_the_folder_is_laid_out_like_a_hub_repository(record):
-    assert {"config.json", "model.safetensors", "README.md"} <= {file.name for file in record.folder.iterdir()}
+    assert {*record.files, "README.md"} <= {str(file.relative_to(record.folder)) for file in record.folder.rglob("*")}
+    beside = {file.name for file in record.folder.iterdir()} - {name.split("/")[0] for name in record.files} - {"README.md"}
+    assert all(Path(name).suffix in PICTURES for name in beside), "the card's pictures, nothing else"
+    if is_pipeline(record):
+        index = json.loads((record.folder / "model_index.json").read_text(encoding="utf-8"))
+        parts = {name for name, kind in index.items() if isinstance(kind, list) and kind[0]}
+        assert parts == {name.split("/")[0] for name in record.files if "/" in name}
+        return
     assert set(record.files) == {"config.json", "model.safetensors"}
     assert record.shipped_config()["architecture"] == record.build
     assert set(record.shipped_config()) == {"architecture", "config"}
@@ -126,8 +144,9 @@ def test_the_header_says_how_it_was_made(record):
     assert {number for number, _ in tensors.values()} <= {"F16", "I64"}, "I64 is a normalisation's counter"
     assert any(number == "F16" for number, _ in tensors.values())
     assert metadata["name"] == record.name
-    assert metadata["architecture"] == record.build
-    assert json.loads(metadata["config"]) == record.shipped_config()["config"]
+    if not is_pipeline(record):
+        assert metadata["architecture"] == record.build
+        assert json.loads(metadata["config"]) == record.shipped_config()["config"]
     assert metadata["recipe"].startswith("gm_core.recipes.")
     assert importlib.util.find_spec(metadata["recipe"])
     assert int(metadata["steps"]) > 0

@@ -17,7 +17,8 @@ from tests.records import serve
 
 NAME = "world-128"
 ABOUT = {"task": "text_to_image", "also": ("portraits",), "trained_on": "nothing", "licence": "apache-2.0", "parameters": 1,
-         "size": 1_000_000, "network": "Tiny, 2026", "paper": "https://arxiv.org/abs/2112.10752", "build": "text_to_image:build"}
+         "size": 1_000_000, "network": "Tiny, 2026", "paper": "https://arxiv.org/abs/2112.10752",
+         "build": "text_to_image:build"}
 CAPTIONS = ["This small blue bird has a short pointy beak and brown on its wings.",
             "This flower has small, round violet petals with a dark purple center.", "A man with a beard."]
 SIDE = 64

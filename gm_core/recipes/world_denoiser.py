@@ -139,6 +139,10 @@ class Denoiser(nn.Module):
         return v, self.layout(thoughts[0])
 
 
+def opened(folder: Path) -> AutoencoderTiny:
+    return AutoencoderTiny.from_pretrained(str(folder), use_safetensors=True).eval().requires_grad_(False)
+
+
 def assembled(denoiser: Denoiser, autoencoder: AutoencoderTiny, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     pipeline = StableDiffusionPipeline(
         vae=autoencoder, text_encoder=denoiser.text, tokenizer=tokenizer, unet=denoiser.unet,  # pyright: ignore
@@ -216,7 +220,7 @@ def main() -> None:
     args = parser.parse_args()
     start(args.run, args.threads)
 
-    autoencoder = AutoencoderTiny.from_pretrained(str(args.autoencoder), use_safetensors=True).eval().requires_grad_(False)
+    autoencoder = opened(args.autoencoder)
     torch.manual_seed(args.seed)
     denoiser = Denoiser()
     denoiser.unet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
@@ -304,7 +308,7 @@ def main() -> None:
     def save() -> None:
         save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, seen=seen,
                    worked=worked, words=sorted(words))
-        pipeline = assembled(average, autoencoder, tokenizer)
+        pipeline = assembled(average, opened(args.autoencoder), tokenizer)  # whose decoder may have learnt on
         truth = np.concatenate([worlds[of].read([number]) for of, number in watched])
         rows = [list(torch.from_numpy(truth).permute(0, 3, 1, 2).float() / 255)]
         rows += [list(sampled(pipeline, watched_captions, seed)) for seed in (1000, 2000)]

@@ -3,15 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from PIL import Image
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from gm_core.checkpoints import find, of_task
-from gm_core.errors import BadInput, number, whole
+from gm_core.errors import BadInput, CheckpointError, number, whole
 from gm_core.images import to_image, to_tensor
 from gm_core.load import load
 from gm_core.metrics import pooled_features
@@ -30,6 +32,9 @@ JUDGE, DISCRIMINATOR = "portraits-judge", "portraits-gan-judge"
 """They paint nothing: the forensic classifier, and the GAN's own discriminator."""
 MAX_PORTRAITS, MAX_STEPS, MAX_NEIGHBOURS = 64, 16, 8
 MAX_CHANGE = 3.0
+KNOWN = Path(__file__).resolve().parents[2] / "assets" / "quiz" / "neighbours.safetensors"
+COMPARED = 64
+"""Side at which portraits are compared."""
 MAX_SEED = 2**32 - 1
 
 
@@ -141,31 +146,53 @@ def likeliest(pictures: Sequence[Image.Image], n: int, *, report: Report = silen
 def neighbours(image: Image.Image, n: int = 4, *, report: Report = silent) -> list[tuple[Image.Image, float]]:
     """The `n` (1 to 8) most similar of 256 real portraits by the distance of their pooled features, nearest first.
 
-    Shows that a fake is no copy. image: RGB. Distances are Euclidean, of `gm_core.metrics.pooled_features` over the small
-    feature network, divided by the root of their length.
+    Shows that a fake is no copy. image: RGB, square; the neighbours have its size, up to 128 px. Portraits are compared at
+    64 px. Distances are Euclidean, of `gm_core.metrics.pooled_features` over the small feature network, divided by the root
+    of their length. Raises CheckpointError where the features of the 256 are not there or are another network's.
     """
+    from gm_core.datasets.portraits import SIDE, reduced, render, sample
+
     _check_number("n", n, 1, MAX_NEIGHBOURS)
-    features = load("features-small", report=report)
     report(0.1, "Looking through the real portraits")
-    side = image.width
-    pictures, known = _known(side)
-    with torch.inference_mode():
-        of_image = pooled_features(to_tensor(image).float(), features)  # pyright: ignore[reportArgumentType]
+    known = _known()
+    of_image = features_of([image])
+    if known.shape[1] != of_image.shape[1]:
+        raise CheckpointError(f"{KNOWN.name} holds the features of another network. Run python -m demos.hang.")
     distances = (known - of_image).square().mean(1).sqrt()
-    return [(Image.fromarray(pictures[i]), float(distances[i])) for i in distances.argsort()[:n].tolist()]
+    nearest = distances.argsort()[:n].tolist()
+    report(0.5, "Drawing the nearest")
+    pictures = reduced(render([sample(seed) for seed in nearest], SIDE).pictures, min(image.width, SIDE))
+    return [(Image.fromarray(picture), float(distances[i])) for i, picture in zip(nearest, pictures, strict=True)]
+
+
+def features_of(pictures: Sequence[Image.Image]) -> Tensor:
+    """What `neighbours` compares: pooled features (N, D) of RGB portraits at 64 px."""
+    network = load("features-small")
+    parameter = next(network.parameters())
+    small = [picture if picture.size == (COMPARED,) * 2 else picture.resize((COMPARED,) * 2, Image.Resampling.BOX)
+             for picture in pictures]
+    with torch.inference_mode():
+        return torch.cat([pooled_features(to_tensor(picture).to(parameter), network).float().cpu()  # pyright: ignore
+                          for picture in small])
+
+
+def write_known(seeds: Sequence[int] = range(256)) -> None:
+    """Draws the real portraits of these seeds, on which networks were trained, and keeps their features in KNOWN."""
+    from gm_core.datasets.portraits import SIDE, render, sample
+
+    found = [features_of([Image.fromarray(picture) for picture in render([sample(seed) for seed in some], SIDE).pictures])
+             for some in (seeds[i : i + 16] for i in range(0, len(seeds), 16))]
+    told = {"made by": "python -m demos.hang", "network": "features-small"}
+    save_file({"features": torch.cat(found).half()}, KNOWN, metadata=told)
+    KNOWN.chmod(0o644)
 
 
 @cache
-def _known(side: int) -> tuple[np.ndarray, Tensor]:
-    """256 training portraits (256, side, side, 3) and their pooled features."""
-    from gm_core.datasets.portraits import SIDE, reduced, render, sample
-
-    features = load("features-small")
-    pictures = reduced(render([sample(seed) for seed in range(256)], SIDE).pictures, side)
-    with torch.inference_mode():
-        pooled = [pooled_features(to_tensor(Image.fromarray(picture)).float(), features)  # pyright: ignore[reportArgumentType]
-                  for picture in pictures]
-    return pictures, torch.cat(pooled)
+def _known() -> Tensor:
+    """Features (256, D) of the real portraits of seeds 0 to 255."""
+    if not KNOWN.exists():
+        raise CheckpointError(f"{KNOWN.name} is not there. Run python -m demos.hang.")
+    return load_file(KNOWN)["features"].float()
 
 
 def _person(seed: int, i: int) -> "Portrait":

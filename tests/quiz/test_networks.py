@@ -66,7 +66,8 @@ def test_a_visitor_begins_with_the_painter_where_it_ships():
 
 def test_what_is_not_shipped_is_not_offered():
     """In this process, where the table is the real one."""
-    names = {record.name for record in of_task("portraits") if (record.folder / "config.json").exists()}
+    names = {record.name for record in of_task("portraits")
+             if record.shipped and all((record.folder / name).exists() for name in record.files)}
     assert {level.checkpoint for level in levels()} == names - {JUDGE, DISCRIMINATOR}
 
 
