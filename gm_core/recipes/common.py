@@ -3,6 +3,7 @@
 import json
 import logging
 import platform
+import signal
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,6 +54,13 @@ def quickly(network: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401 - w
 def exactly(network: Callable[..., Any], *args: Any) -> Any:  # noqa: ANN401
     """`network(*args)`, for what may be done `quickly` or must be measured."""
     return network(*args)
+
+
+def told_to_end() -> Callable[[], bool]:
+    """From now on SIGTERM does not kill: it is only remembered, and whoever asks may save first."""
+    came: list[int] = []
+    signal.signal(signal.SIGTERM, lambda number, _: came.append(number))
+    return lambda: bool(came)
 
 
 def save_state(run: Path, **state: Any) -> None:  # noqa: ANN401 - whatever torch.save takes

@@ -13,9 +13,10 @@ half whitened: a component's deviation is the root of what it was. So large thin
 settles them first, as it does where it denoises pixels.
 
 First the decoder learns (`--minutes`) by L1, L1 of Haar's details, and of what is pooled, whose colour differences count
-more, as colour is what such a short code loses first; a little noise makes it forgiving. Then it learns on with a
-perceptual and an adversarial loss (`--adversarial-minutes`), both through the SqueezeNet in DATA/weights, which brings clean
-eyes and edges. The denoiser may begin at once, as the code never changes.
+more, as colour is what such a short code loses first. Then it learns on with a perceptual and an adversarial loss
+(`--adversarial-minutes`), both through the SqueezeNet in DATA/weights, which brings clean eyes and edges. A little noise on
+the latents, and more in the end, makes it forgive what a denoiser does not get quite right. The denoiser may begin at once,
+as the code never changes.
 
 Minutes are of work, not of the clock's: the same command goes on after an interruption, and with more minutes after the
 end. The result is RUN/autoencoder, in diffusers' layout. `--evaluate` measures it on held-out pictures. Rows of the
@@ -58,7 +59,7 @@ CROPS = ((0.0, 64, 8), (0.6, 128, 3))  # from this share of the minutes on: side
 ADVERSARIAL_CROP, ADVERSARIAL_BATCH = 96, 6
 RATE, ADVERSARIAL_RATE, JUDGE_RATE, LAST = 1.2e-3, 3e-4, 4e-4, 0.02
 DETAILS, POOLED, COLOUR = 0.5, 0.5, 0.75  # weights beside L1
-NOISE = 0.05  # deviation, where the latents' is 1
+NOISE, ADVERSARIAL_NOISE = 0.05, 0.2  # deviation up to which latents are disturbed, where their own is 1
 PERCEPTUAL, ADVERSARIAL = 0.6, 0.03
 AVERAGE = 0.998  # of the weights, a step
 HELD_OUT_EVERY = 50
@@ -271,7 +272,8 @@ def main() -> None:
         x = draw(worlds, random, side, count)
         with torch.no_grad():
             z = network.encode(x).latents  # pyright: ignore
-            z += NOISE / scaling * torch.randn_like(z)  # (B, 16, side / 8, side / 8)
+            noise = torch.rand(count, 1, 1, 1) * (NOISE if plain else ADVERSARIAL_NOISE) / scaling
+            z += noise * torch.randn_like(z)  # (B, 16, side / 8, side / 8)
         y = quickly(network.decode, z).sample
         loss = reconstruction_loss(y, x)
         parted = {"pixels": loss}

@@ -19,8 +19,8 @@ away afterwards.
 
 Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
 portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
-goes on after an interruption, and with more minutes after the end. The sheet shows held-out pictures, and two answers to
-their captions.
+goes on after an interruption (SIGTERM lets it save first), and with more minutes after the end. The sheet shows held-out
+pictures, and two answers to their captions.
 """
 
 import argparse
@@ -50,7 +50,17 @@ from transformers import CLIPTokenizer
 
 from gm_core.datasets import portraits
 from gm_core.datasets.world import LABELS
-from gm_core.recipes.common import CHECKPOINTS, exactly, load_state, quickly, save_state, sheet, start, worked_seconds
+from gm_core.recipes.common import (
+    CHECKPOINTS,
+    exactly,
+    load_state,
+    quickly,
+    save_state,
+    sheet,
+    start,
+    told_to_end,
+    worked_seconds,
+)
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_reader import TEXT, TOKENS, read, spelled, text_encoder, words_of
@@ -321,7 +331,9 @@ def main() -> None:
     losses: list[list[float]] = []
     reported = saved = time.perf_counter()
     clock = began = worked_seconds()
-    while worked < args.minutes * 60:
+    ending = told_to_end()
+    over = worked >= args.minutes * 60
+    while not over:
         share = worked / (args.minutes * 60)
         fall = 1.0 if share < STEADY else max(LAST, (1 - share) / (1 - STEADY))
         for group in optimizer.param_groups:
@@ -343,7 +355,7 @@ def main() -> None:
             for ours, theirs in zip(average.parameters(), denoiser.parameters(), strict=True):
                 ours.lerp_(theirs, 1 - keep)
         worked += worked_seconds() - clock
-        over = worked >= args.minutes * 60
+        over = worked >= args.minutes * 60 or ending()
         if time.perf_counter() - reported > 60 or over:
             logger.info("%.1f min  step %d  %d pictures, %.1f a second of work  loss of v %.4f, of label maps %.4f",
                         worked / 60, step, seen, len(losses) * BATCH / (worked_seconds() - began), *np.mean(losses, 0))

@@ -1,11 +1,14 @@
-"""What a training begins with."""
+"""What a training begins with, and how it ends."""
+
+import os
+import signal
 
 import torch
 from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from gm_core.recipes.common import begin_with, save_state
+from gm_core.recipes.common import begin_with, save_state, told_to_end
 
 
 def linear(value: float) -> nn.Linear:
@@ -28,3 +31,14 @@ def test_a_training_begins_with_a_shipped_checkpoint_or_with_its_own_weights(tmp
     save_file(linear(3.0).half().state_dict(), tmp_path / "model.safetensors")
     begin_with(network, tmp_path)
     assert network.weight.dtype == torch.float32 and torch.equal(network.weight, torch.full((1, 2), 3.0))
+
+
+def test_a_recipe_that_is_told_to_end_hears_of_it_and_lives():
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        ending = told_to_end()
+        assert not ending()
+        os.kill(os.getpid(), signal.SIGTERM)
+        assert ending() and ending()
+    finally:
+        signal.signal(signal.SIGTERM, before)
