@@ -40,11 +40,9 @@ from diffusers import AutoencoderTiny  # pyright: ignore[reportPrivateImportUsag
 from torch import Tensor, nn
 
 from gm_core.datasets.portraits import reduced
-from gm_core.metrics import squared_differences
-from gm_core.models.feature_discriminator import FeatureDiscriminator, least_squares
-from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.models.wavelets import to_bands
 from gm_core.recipes.common import load_state, quickly, save_state, sheet, start, worked_seconds
+from gm_core.recipes.critic import Critic
 
 logger = logging.getLogger("recipe.world_autoencoder")
 
@@ -210,14 +208,12 @@ def main() -> None:
     network = AutoencoderTiny(**CONFIG)
     network.encoder.requires_grad_(False)
     prepare(network)
-    judge = FeatureDiscriminator()
-    for part in (network, judge):
-        part.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
+    critic = Critic(args.data, JUDGE_RATE)
+    network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = copy.deepcopy(network).eval().requires_grad_(False)
     optimizer = torch.optim.Adam(network.decoder.parameters(), RATE, (0.9, 0.99))
-    of_judge = torch.optim.Adam(judge.parameters(), JUDGE_RATE, (0.5, 0.99))
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {
-        "network": network, "judge": judge, "average": average, "optimizer": optimizer, "of_judge": of_judge}
+        "network": network, "judge": critic.judge, "average": average, "optimizer": optimizer, "of_judge": critic.optimizer}
     step, seen, worked, judged = 0, 0.0, 0.0, 0.0
     if state := load_state(args.run):
         for name, part in parts.items():
@@ -241,7 +237,6 @@ def main() -> None:
         logger.info("%s", figures)
         return
 
-    squeezenet: SqueezeNet | None = None
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
     told: dict[str, list[float]] = {}
@@ -262,10 +257,8 @@ def main() -> None:
         fall = LAST + (1 - LAST) * (0.5 + 0.5 * math.cos(math.pi * max(0.0, share - 0.3) / 0.7))
         for group in optimizer.param_groups:
             group["lr"] = (RATE if plain else ADVERSARIAL_RATE) * fall * min(1.0, (step + 1) / 100)
-        for group in of_judge.param_groups:
+        for group in critic.optimizer.param_groups:
             group["lr"] = JUDGE_RATE * fall
-        of_real: dict[str, Tensor] = {}  # SqueezeNet's activations, of the second part only
-        of_made: dict[str, Tensor] = {}
         side, count = ADVERSARIAL_CROP, ADVERSARIAL_BATCH
         if plain:
             side, count = next((side, count) for since, side, count in reversed(CROPS) if share >= since)
@@ -278,25 +271,7 @@ def main() -> None:
         loss = reconstruction_loss(y, x)
         parted = {"pixels": loss}
         if not plain:
-            if squeezenet is None:
-                squeezenet = load_squeezenet(args.data)
-                squeezenet.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
-            # The features' strides and poolings favour some pixels; another corner every time leaves no grid behind.
-            top, left = random.integers(0, 8, 2)
-            seen_x, seen_y = x[..., top:, left:] / 2 + 0.5, y[..., top:, left:] / 2 + 0.5
-
-            def through(both: Tensor, real: dict[str, Tensor] = of_real, made: dict[str, Tensor] = of_made,
-                        eyes: SqueezeNet = squeezenet) -> dict[str, Tensor]:
-                """SqueezeNet's activations, kept for the judge, who looks through the same eyes."""
-                activations = quickly(eyes, both)
-                for tap, values in activations.items():
-                    made[tap], real[tap] = values.chunk(2)
-                return activations
-
-            perceptual = torch.stack([part.mean() for part in squared_differences(seen_y, seen_x, through)]).mean()
-            judge.requires_grad_(False)
-            adversarial = least_squares(judge(of_made), True)
-            judge.requires_grad_(True)
+            perceptual, adversarial = critic.opinion(y / 2 + 0.5, x / 2 + 0.5, random)
             parted |= {"perceptual": perceptual, "adversarial": adversarial}
             loss = loss + PERCEPTUAL * perceptual + ADVERSARIAL * min(1.0, 4 * share) * adversarial
         optimizer.zero_grad(set_to_none=True)
@@ -304,12 +279,7 @@ def main() -> None:
         torch.nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
         optimizer.step()
         if not plain:
-            d_loss = (least_squares(judge({tap: values.detach() for tap, values in of_real.items()}), True)
-                      + least_squares(judge({tap: values.detach() for tap, values in of_made.items()}), False))
-            of_judge.zero_grad(set_to_none=True)
-            d_loss.backward()
-            of_judge.step()
-            parted["judge"] = d_loss
+            parted["judge"] = critic.learn()
         for name, value in parted.items():
             told.setdefault(name, []).append(float(value.detach()))
         step += 1

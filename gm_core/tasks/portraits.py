@@ -169,8 +169,8 @@ def features_of(pictures: Sequence[Image.Image]) -> Tensor:
     """What `neighbours` compares: pooled features (N, D) of RGB portraits at 64 px."""
     network = load("features-small")
     parameter = next(network.parameters())
-    small = [picture if picture.size == (COMPARED,) * 2 else picture.resize((COMPARED,) * 2, Image.Resampling.BOX)
-             for picture in pictures]
+    size = (COMPARED, COMPARED)
+    small = [picture if picture.size == size else picture.resize(size, Image.Resampling.BOX) for picture in pictures]
     with torch.inference_mode():
         return torch.cat([pooled_features(to_tensor(picture).to(parameter), network).float().cpu()  # pyright: ignore
                           for picture in small])

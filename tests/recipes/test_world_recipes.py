@@ -12,7 +12,7 @@ from safetensors.torch import load_file, save_file
 from gm_core.datasets import portraits, world
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
-from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_reader
+from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_polish, world_reader
 from gm_core.recipes.world_denoiser import captions_of, layouts_of
 from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
@@ -61,6 +61,8 @@ def small(monkeypatch):
     monkeypatch.setattr(world_reader, "LEARNT_FROM", 500)
     monkeypatch.setattr(world_reader, "BATCH", 4)
     monkeypatch.setattr(world_denoiser, "STEPS", 2)
+    monkeypatch.setattr(world_polish, "POOL", 8)
+    monkeypatch.setattr(world_polish, "DEEPEST", 2)
 
 
 @pytest.mark.slow
@@ -107,10 +109,22 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     assert not {"bird", "petals"} & set(before["words"])
     assert len(list((tmp_path / "denoiser").glob("sheet-*.webp"))) >= 1
     assert len(list((tmp_path / "denoiser").glob("latents-*.npy"))) == 2
-    run(world_denoiser, "--world", people, birds, *of_denoiser, "--ship")
+    polish = ("--world", people, birds, "--data", tmp_path / "data", "--autoencoder", tmp_path / "ae" / "autoencoder",
+              "--denoiser", tmp_path / "denoiser", "--run", tmp_path / "polish")
+    run(world_polish, *polish, "--minutes", 0.01)
+    begun = state_of(tmp_path / "polish")
+    run(world_polish, *polish, "--minutes", begun["worked"] / 60 + 0.01)
+    polished = load_file(tmp_path / "polish" / "autoencoder" / "diffusion_pytorch_model.safetensors")
+    rough = load_file(tmp_path / "ae" / "autoencoder" / "diffusion_pytorch_model.safetensors")
+    assert state_of(tmp_path / "polish")["step"] > begun["step"] >= 1
+    assert {key.split(".")[0] for key in rough if not torch.equal(rough[key], polished[key])} == {"decoder"}
+
+    run(world_denoiser, "--world", people, birds, *of_denoiser, "--autoencoder", tmp_path / "polish" / "autoencoder", "--ship")
     shipped = tmp_path / "shipped" / "world-128"
     network = build(shipped)
     assert network.latent_shape == (16, 16, 16)
+    vae = load_file(shipped / "vae" / "diffusion_pytorch_model.safetensors")
+    assert all(torch.equal(vae[key], value.half()) for key, value in polished.items())
     assert not any("layout" in key for file in shipped.glob("*/*.safetensors") for key in load_file(file))
     assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
     for file in shipped.glob("*/*.safetensors"):
@@ -159,6 +173,25 @@ def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
     after = world_reader.measure(reader, tokenizer, 8)
     assert before.keys() == after.keys() == {"seen", "held out"}
     assert before["seen"] < after["seen"] <= 1, "other captions profit: birds are birds"
+
+
+def test_what_is_denoised_again_is_what_diffusers_own_schedule_makes_of_it():
+    torch.manual_seed(0)
+    denoiser = world_denoiser.Denoiser().eval()
+    z, noise = torch.randn(2, 1, 16, 16, 16)
+    said, nothing = torch.randint(2, 200, (1, world_reader.TOKENS)), torch.ones(1, world_reader.TOKENS, dtype=torch.long)
+    ours = world_polish.regenerated(denoiser, z, said, nothing, 3, noise)
+    schedule = world_denoiser.DDIMScheduler(**world_denoiser.SCHEDULE)
+    schedule.set_timesteps(20)
+    times = schedule.timesteps[-3:]
+    assert times.tolist() == [149, 99, 49]
+    x = schedule.add_noise(z, noise, times[:1])
+    with torch.no_grad():
+        words = denoiser.text(torch.cat([nothing, said])).last_hidden_state
+        for time_ in times:
+            of_nothing, of_words = denoiser.unet(torch.cat([x, x]), time_, encoder_hidden_states=words).sample.chunk(2)
+            x = schedule.step(of_nothing + world_denoiser.GUIDANCE * (of_words - of_nothing), time_, x).prev_sample
+    assert (ours - x).abs().max() < 0.05 * x.std(), "bfloat16 apart"
 
 
 def test_without_a_reader_there_is_a_sentence(tmp_path):
