@@ -4,9 +4,9 @@
     python -m demos.hang --average runs/facades-l1
 
 Run it after a checkpoint has changed. Sources are scikit-image's own sample photographs and our own templates; results go to
-assets/examples, and the sheets of pix2pix's, CycleGAN's and inpainting's cards beside their checkpoints. The second form
-hangs only what pix2pix's network paints that learnt with L1 alone (`gm_core.recipes.pix2pix --losses l1`), which does not
-ship.
+assets/examples, the features of the portraits that Explore compares with to assets/quiz, and the sheets of the cards of
+pix2pix, CycleGAN and inpainting beside their checkpoints. The second form hangs only what pix2pix's network paints that learnt
+with L1 alone (`gm_core.recipes.pix2pix --losses l1`), which does not ship.
 """
 
 import argparse
@@ -21,6 +21,7 @@ from demos.srgan import detail_by_method
 from gm_core.checkpoints import of_task
 from gm_core.images import open_picture, save_png
 from gm_core.styles import STYLES
+from gm_core.tasks.portraits import write_known
 from gm_core.tasks.srgan import srgan
 from gm_core.tasks.style_transfer import style_transfer
 
@@ -66,6 +67,7 @@ def main() -> None:
         pix2pix.hang_average(args.average)
         return
     photographs = dict(sample_photographs())
+    write_known()
     pix2pix.hang()
     cyclegan.hang(photographs)
     inpainting.hang()

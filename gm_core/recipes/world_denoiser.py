@@ -210,6 +210,9 @@ def ship_pipeline(pipeline: StableDiffusionPipeline, words: Sequence[str], about
         part.half()
     pipeline.save_pretrained(folder, safe_serialization=True)
     metadata = {"format": "pt", "name": NAME, **{key: str(value) for key, value in about.items()}}
+    config = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
+    config.pop("block_out_channels", None)  # which the class writes and, where it reads it, warns of
+    (folder / "vae" / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for file in folder.glob("*/*.safetensors"):
         save_file(load_file(file), file, metadata=metadata)
         file.chmod(0o644)

@@ -27,14 +27,14 @@ from torch import Tensor, nn
 
 from gm_core.datasets import world
 from gm_core.models.text_to_image import build
-from gm_core.recipes.common import CHECKPOINTS, load_state, save_state, sheet, start, worked_seconds
-from gm_core.recipes.world_attributes import VALUES, loss_of, named_of, right, said, targets
+from gm_core.recipes.common import CHECKPOINTS, load_state, quickly, save_state, sheet, start, worked_seconds
+from gm_core.recipes.world_attributes import SLOTS, loss_of, named_of, right, said, targets
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
 
 logger = logging.getLogger("recipe.world_judge")
 
-WIDTHS = (32, 64, 128, 192, 256)  # at 64, 32, 16, 8, 4 px
+WIDTHS = (32, 64, 128, 192)  # at 64, 32, 16, 8 px
 BATCH = 32
 RATE = 2e-3
 COMPOSED = 1500  # pictures of held-out combinations to learn from
@@ -42,22 +42,38 @@ TEST_FROM = world.HELD_OUT + 100_000  # seeds of records that are only tested wi
 
 
 class Judge(nn.Module):
-    """Picture -> a logit for every value of every attribute, all side by side as in SLOTS."""
+    """Picture -> a logit for every value of every attribute, all side by side as in SLOTS.
+
+    Most attributes are small: a beak has a few pixels. So for each a learned query looks for its place among 16x16 cells,
+    whose features know of the whole from those of 8x8 cells.
+    """
 
     def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
         super().__init__()
-        layers: list[nn.Module] = []
-        inputs = 3
-        for width in widths:
-            layers += [nn.Conv2d(inputs, width, 4, 2, 1), nn.BatchNorm2d(width), nn.ReLU(),
-                       nn.Conv2d(width, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU()]
-            inputs = width
-        self.features = nn.Sequential(*layers)
-        self.answer = nn.Linear(inputs * 16, VALUES)
+
+        def block(inputs: int, width: int, stride: int) -> nn.Sequential:
+            first = nn.Conv2d(inputs, width, 4, 2, 1) if stride == 2 else nn.Conv2d(inputs, width, 3, 1, 1)
+            return nn.Sequential(first, nn.BatchNorm2d(width), nn.ReLU(),
+                                 nn.Conv2d(width, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU())
+
+        half, quarter, cells, whole = widths
+        self.cells = nn.Sequential(block(3, half, 2), block(half, quarter, 2), block(quarter, cells, 2))
+        self.whole = nn.Sequential(block(cells, whole, 2), block(whole, whole, 1))
+        self.told = nn.Conv2d(whole, cells, 1)
+        self.together = block(cells, cells, 1)
+        self.places = nn.Parameter(0.1 * torch.randn(16 * 16, cells))
+        self.queries = nn.Parameter(0.5 * torch.randn(len(SLOTS), cells))
+        self.look = nn.MultiheadAttention(cells, 4, batch_first=True)
+        self.answer = nn.ModuleList(nn.Linear(cells, slot.stop - slot.start) for slot in SLOTS.values())
 
     def forward(self, x: Tensor) -> Tensor:
         """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, VALUES)."""
-        return self.answer(F.dropout(self.features(x).flatten(1), 0.2, self.training))
+        cells = self.cells(x)
+        cells = self.together(cells + F.interpolate(self.told(self.whole(cells)), scale_factor=2.0))
+        values = cells.flatten(2).transpose(1, 2)  # (B, 256, cells)
+        found, _ = self.look(self.queries.expand(len(x), -1, -1), values + self.places, values, need_weights=False)
+        found = F.dropout(found, 0.1, self.training)
+        return torch.cat([head(found[:, k]) for k, head in enumerate(self.answer)], 1)
 
 
 def softened(x: Tensor, random: np.random.Generator) -> Tensor:
@@ -170,7 +186,8 @@ def main() -> None:
             group["lr"] = RATE * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 100)
         chosen = [train[i] for i in random.integers(len(train), size=BATCH)]
         pictures = np.stack([unusual[number] if of == len(worlds) else worlds[of].read([number])[0] for of, number in chosen])
-        loss = loss_of(judge(softened(to_batch(pictures), random)), torch.stack([wanted[of][number] for of, number in chosen]))
+        answers = quickly(judge, softened(to_batch(pictures), random))
+        loss = loss_of(answers, torch.stack([wanted[of][number] for of, number in chosen]))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()

@@ -94,6 +94,14 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         page.wait_for_function("document.querySelectorAll('#pix2pix-wall .thumbnail-lg').length == 4")
         album.photograph(page, "pix2pix")
 
+        enter(page, "CycleGAN")
+        page.set_input_files("#cyclegan-picture input[type=file]", cat)
+        page.wait_for_selector("#cyclegan-picture img")
+        page.click("#cyclegan-run")
+        page.wait_for_selector("#cyclegan-download:visible")
+        assert read_parameters(taken_home(page, "#cyclegan-download", tmp_path / "monet.png"))["task"] == "cyclegan"
+        album.photograph(page, "cyclegan")
+
         enter(page, "Super-resolution")
         page.set_input_files("#srgan-picture input[type=file]", cat)
         page.wait_for_selector("#srgan-picture img")
@@ -102,6 +110,22 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         with Image.open(taken_home(page, "#srgan-download", tmp_path / "large.png")) as large:
             assert large.size == (768, 512)
         album.photograph(page, "super-resolution")
+
+        enter(page, "Inpainting")
+        page.set_input_files("#inpainting-picture input[type=file]", cat)
+        page.wait_for_function("document.querySelector('.marker-marks')?.width > 10")
+        canvas = page.locator(".marker-marks")
+        page.click("[data-tool=box]")
+        canvas.scroll_into_view_if_needed()
+        box = canvas.bounding_box()
+        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
+        page.mouse.down()
+        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"], steps=5)
+        page.mouse.up()
+        page.click("#inpainting-run")
+        page.wait_for_selector("#inpainting-download:visible")
+        assert read_parameters(taken_home(page, "#inpainting-download", tmp_path / "mended.png"))["task"] == "inpainting"
+        album.photograph(page, "inpainting")
 
         enter(page, "Style transfer")
         page.set_input_files("#style_transfer-picture input[type=file]", photograph)
@@ -126,4 +150,4 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         report.locator("#wall figure").first.wait_for()
         assert report.locator("#wall figure").count() == 3
         album.photograph(page, "check")
-    assert len(album.kept) == 36 and all(path.stat().st_size > 20_000 for path in album.kept)
+    assert len(album.kept) == 44 and all(path.stat().st_size > 20_000 for path in album.kept)

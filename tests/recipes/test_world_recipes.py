@@ -239,7 +239,7 @@ def test_the_judge_learns_and_measures_a_pipeline(people, tmp_path, monkeypatch)
     from tests.text_to_image_records import tiny_pipeline, write
 
     monkeypatch.setattr(world_judge, "COMPOSED", 2)
-    monkeypatch.setattr(world_judge, "WIDTHS", (4, 4, 4, 4, 4))
+    monkeypatch.setattr(world_judge, "WIDTHS", (4, 4, 4, 4))
     common = ("--world", people, "--run", tmp_path / "judge")
     run(world_judge, *common, "--minutes", 0.02)
     assert state_of(tmp_path / "judge")["step"] >= 1
