@@ -37,6 +37,7 @@ LAUNCH: dict[str, Any] = {
     "pwa": True,
     "head": f"<style>{(ASSETS / 'page.css').read_text(encoding='utf-8')}</style>",
     "max_file_size": MAX_FILE_BYTES,
+    "max_threads": 96,  # most of them wait: in the line for the networks, or for portraits to be drawn
     "allowed_paths": [],
     "blocked_paths": [],
     "show_error": False,

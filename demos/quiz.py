@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 TASK = "portraits"
 PLAY: dict[str, Any] = {"concurrency_id": "quiz", "concurrency_limit": 16, "time_limit": 120}
 """Clicks of the game: they never stand behind a network's job, nor behind the page's other light work."""
+DEAL: dict[str, Any] = {"concurrency_id": "quiz rounds", "concurrency_limit": 32, "time_limit": 120}
+"""New rounds, which may wait for their portraits: nobody's answer stands behind them."""
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 EXPLORED = "portraits-gan"
 """Whose latent space can be walked in."""
@@ -395,9 +397,9 @@ def _draw_play(home: House, offered: list[tuple[str, str]], first: str) -> None:
 
     stage.enter(offers, None, level, **HIDDEN, **LIGHT)
     for event in (stage.enter, stage.again, again.click, level.input, faces.input):
-        event(guarded_stream(new), [level, faces], [stage, token], trigger_mode="always_last", **HIDDEN, **PLAY)
+        event(guarded_stream(new), [level, faces], [stage, token], trigger_mode="always_last", **HIDDEN, **DEAL)
     stage.choose(guarded(choose), token, stage, trigger_mode="once", **HIDDEN, **PLAY)
-    stage.forward(guarded_stream(forward), [token, level], [stage], trigger_mode="once", **HIDDEN, **PLAY)
+    stage.forward(guarded_stream(forward), [token, level], [stage], trigger_mode="once", **HIDDEN, **DEAL)
 
 
 def _draw_class(home: House, offered: list[tuple[str, str]], first: str) -> None:
@@ -506,7 +508,7 @@ def _draw_endpoints(home: House, engine: Engine) -> None:
             (quiz_answer, [words(), number(1), words()], "Answers a round; tells which one it was.")):
         hidden = gr.Button(visible=False)
         hidden.click(guarded(function), inputs, gr.JSON(visible=False), api_name=function.__name__,
-                     api_description=described, **PLAY)
+                     api_description=described, **(DEAL if function is quiz_round else PLAY))
 
 
 DEMO = Demo(

@@ -75,3 +75,11 @@ def test_what_is_not_shipped_is_not_offered():
                                                 (300, "5 hours"), (61, "1 hour"), (720, "12 hours")])
 def test_durations_in_words(minutes, words):
     assert duration(minutes) == words
+
+
+def test_answers_do_not_stand_behind_rounds_that_wait_for_portraits():
+    import app
+
+    group = {event.api_name: event.concurrency_id for event in app.gallery().fns.values()}
+    assert group["quiz_answer"] == group["quiz_start"] != group["quiz_round"]
+    assert group["srgan"] not in (group["quiz_answer"], group["quiz_round"])
