@@ -303,7 +303,7 @@ class Guard:
         data = sent.get("data")
         if isinstance(data, list) and len(data) < takes and not path.startswith("/gradio_api/call/v2/"):
             raise _RefusedError(400, f"This takes {takes} values; {len(data)} were sent.")
-        if kind in ("heavy", "quiz", "quiz rounds"):
+        if kind in ("heavy", "quiz", "quiz-rounds"):
             self._count("jobs" if kind == "heavy" else "votes", who)
         return _again(body, receive)
 

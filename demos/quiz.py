@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 TASK = "portraits"
 PLAY: dict[str, Any] = {"concurrency_id": "quiz", "concurrency_limit": 16, "time_limit": 120}
 """Clicks of the game: they never stand behind a network's job, nor behind the page's other light work."""
-DEAL: dict[str, Any] = {"concurrency_id": "quiz rounds", "concurrency_limit": 32, "time_limit": 120}
+DEAL: dict[str, Any] = {"concurrency_id": "quiz-rounds", "concurrency_limit": 32, "time_limit": 120}
 """New rounds, which may wait for their portraits: nobody's answer stands behind them."""
 HIDDEN: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 EXPLORED = "portraits-gan"
