@@ -16,7 +16,7 @@ from gm_core.checkpoints import Checkpoint
 from tests.records import serve
 
 NAME = "world-128"
-ABOUT = {"task": "text_to_image", "also": ("portraits",), "trained_on": "nothing", "licence": "apache-2.0", "parameters": 1,
+ABOUT = {"task": "text_to_image", "trained_on": "nothing", "licence": "apache-2.0", "parameters": 1,
          "size": 1_000_000, "network": "Tiny, 2026", "paper": "https://arxiv.org/abs/2112.10752",
          "build": "text_to_image:build"}
 CAPTIONS = ["This small blue bird has a short pointy beak and brown on its wings.",

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,8 +40,8 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 
 @pytest.fixture(scope="module", autouse=True)
 def tiny(tmp_path_factory):
-    """A tiny pipeline in the place of the trained one."""
-    with standing_in(lambda shipped: (tiny_record(shipped),), tmp_path_factory.mktemp("checkpoints")):
+    """A tiny pipeline in the place of the trained one, which also draws portraits."""
+    with standing_in(lambda shipped: (replace(tiny_record(shipped), also=("portraits",)),), tmp_path_factory.mktemp("checkpoints")):
         yield
 
 
