@@ -41,7 +41,10 @@ pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:Depreca
 @pytest.fixture(scope="module", autouse=True)
 def tiny(tmp_path_factory):
     """A tiny pipeline in the place of the trained one, which also draws portraits."""
-    with standing_in(lambda shipped: (replace(tiny_record(shipped), also=("portraits",)),), tmp_path_factory.mktemp("checkpoints")):
+    def make(shipped):
+        return (replace(tiny_record(shipped), also=("portraits",)),)
+
+    with standing_in(make, tmp_path_factory.mktemp("checkpoints")):
         yield
 
 
