@@ -115,7 +115,7 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         page.set_input_files("#inpainting-picture input[type=file]", cat)
         page.wait_for_function("document.querySelector('.marker-marks')?.width > 10")
         canvas = page.locator(".marker-marks")
-        page.click("[data-tool=box]")
+        page.click("#inpainting-canvas [data-tool=box]")
         canvas.scroll_into_view_if_needed()
         box = canvas.bounding_box()
         page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
