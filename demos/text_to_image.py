@@ -34,7 +34,7 @@ from gm_core.checkpoints import find, of_task
 from gm_core.engine import Engine, Progress, Waiting
 from gm_core.errors import BadInput
 from gm_core.hub import allowed_repositories
-from gm_core.images import open_picture, read_parameters, save_png
+from gm_core.images import open_picture, read_parameters
 
 TASK = "text_to_image"
 EXAMPLES = (
@@ -45,8 +45,6 @@ EXAMPLES = (
     "A smiling young woman with long wavy auburn hair and round glasses.",
     "An old man with a full beard, wearing a green beanie.",
 )
-HUNG, HUNG_SEED = EXAMPLES[0], 0
-"""What hangs in the frame when a visitor enters."""
 SHOWN_SIDE = 512
 """Small pictures are shown this large; the file to download has the checkpoint's own size."""
 GRIDS = {1: ((0.0, 1.5, 3.0), (1, 2, 4)), 20: ((1.0, 2.0, 4.0, 8.0), (2, 5, 10, 20))}
@@ -134,26 +132,6 @@ def grid_table(rows: list[list[Image.Image]], guidances: tuple[float, ...], step
             f"<thead><tr><th></th>{head}</tr></thead><tbody>{body}</tbody></table></div>"
             '<p class="aside">Down: the prompt counts more, colours grow stronger, variety is lost. To the right: more looks '
             "at the noise, finer detail, more time.</p>")
-
-
-def hang() -> None:
-    """Makes the picture of this room and the sheet of its card; see `demos.hang`: the examples, four seeds of each."""
-    from gm_core.tasks.text_to_image import defaults, text_to_image
-
-    record = of_task(TASK)[0]
-    steps, guidance = defaults(record.name)
-    columns = [text_to_image(prompt, checkpoint=record.name, pictures=4) for prompt in EXAMPLES]
-    width, height = (side + 4 for side in columns[0][0].size)
-    sheet = Image.new("RGB", (len(columns) * width - 4, 4 * height - 4), "white")
-    for i, column in enumerate(columns):
-        for j, picture in enumerate(column):
-            sheet.paste(picture, (i * width, j * height))
-    sheet.save(record.folder / "sample.webp", quality=88)
-    began = time.perf_counter()
-    [hung] = text_to_image(HUNG, checkpoint=record.name, seed=HUNG_SEED)
-    parameters = told(record.name, time.perf_counter() - began, prompt=HUNG, negative_prompt="", steps=steps,
-                      guidance=guidance, seed=HUNG_SEED)
-    save_png(hung, ASSETS / "examples" / f"{TASK}.png", parameters)
 
 
 def draw(engine: Engine) -> None:

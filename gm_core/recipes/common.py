@@ -90,6 +90,16 @@ def begin_with(network: nn.Module, folder: Path | None) -> None:
     network.load_state_dict(weights)
 
 
+@torch.no_grad()
+def average_in(average: nn.Module, network: nn.Module, step: int, most: float) -> None:
+    """Moves the average of a network's weights on by one step: what was keeps the share `most`, less in the first steps
+    (step: 1, 2, ...), or the beginning would never be forgotten.
+    """
+    keep = min(most, (1 + step) / (10 + step))
+    for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
+        ours.lerp_(theirs, 1 - keep)
+
+
 def sheet(rows: list[list[Tensor]], path: Path, gap: int = 4) -> None:
     """A contact sheet. rows: pictures (3, H, W) in 0..1, all of one size; written as WebP or PNG by the path's ending."""
     height, width = rows[0][0].shape[1:]

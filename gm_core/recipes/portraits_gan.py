@@ -29,7 +29,7 @@ from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, lea
 from gm_core.models.portrait_gan import Discriminator, Generator
 from gm_core.models.squeezenet import load_squeezenet
 from gm_core.models.wavelets import to_bands
-from gm_core.recipes.common import load_state, quickly, save_state, sheet, ship, start, worked_seconds
+from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 from gm_core.recipes.pix2pix import unlike
 
 logger = logging.getLogger("recipe.portraits_gan")
@@ -222,10 +222,7 @@ def main() -> None:
                 losses.setdefault(name, []).append(value.item())
         step += 1
         shown += batch
-        with torch.no_grad():
-            keep = min(0.5 ** (batch / HALF_LIFE), (1 + step) / (10 + step))
-            for ours, theirs in zip(average.parameters(), generator.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - keep)
+        average_in(average, generator, step, 0.5 ** (batch / HALF_LIFE))
         now = time.perf_counter()
         worked, clock = worked + worked_seconds() - clock, worked_seconds()
         due = [name for name, at in SNAPSHOTS.items() if at <= worked / (args.minutes * 60) and name not in shipped]

@@ -7,7 +7,7 @@ written or are still writing; several may be given, and others when the run goes
 
 It is an `AutoencoderTiny` of diffusers, but its encoder is not learnt: it is the best linear code that there is, the
 principal components of the world's 8x8 blocks, written into the encoder's convolutions exactly. Encoder and decoder that
-learnt together were, after half an hour of one core, still a decibel and a half below the plain linear code. So all the
+learnt together were, after half an hour of one core, no better than the plain linear code of as many numbers. So all the
 learning goes into the decoder, which knows the world, mends the blocks and puts back what the code left out. The code is
 half whitened: a component's deviation is the root of what it was. So large things keep the greater say, and the denoiser
 settles them first, as it does where it denoises pixels.
@@ -41,7 +41,7 @@ from torch import Tensor, nn
 
 from gm_core.datasets.portraits import reduced
 from gm_core.models.wavelets import to_bands
-from gm_core.recipes.common import load_state, quickly, save_state, sheet, start, worked_seconds
+from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, worked_seconds
 from gm_core.recipes.critic import Critic
 
 logger = logging.getLogger("recipe.world_autoencoder")
@@ -284,10 +284,7 @@ def main() -> None:
             told.setdefault(name, []).append(float(value.detach()))
         step += 1
         seen, pictures = seen + count * (side / SIDE) ** 2, pictures + count * (side / SIDE) ** 2
-        with torch.no_grad():
-            keep = min(AVERAGE, (1 + step) / (10 + step))
-            for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - keep)
+        average_in(average, network, step, AVERAGE)
         passed = worked_seconds() - clock
         worked, judged = (worked + passed, judged) if plain else (worked, judged + passed)
         over = worked >= args.minutes * 60 and (plain or judged >= args.adversarial_minutes * 60)

@@ -52,6 +52,7 @@ from gm_core.datasets import portraits
 from gm_core.datasets.world import LABELS
 from gm_core.recipes.common import (
     CHECKPOINTS,
+    average_in,
     exactly,
     load_state,
     quickly,
@@ -353,10 +354,7 @@ def main() -> None:
         losses.append([float(of_v.detach()), float(of_layout.detach())])
         step += 1
         seen += BATCH
-        with torch.no_grad():
-            keep = min(AVERAGE, (1 + step) / (10 + step))
-            for ours, theirs in zip(average.parameters(), denoiser.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - keep)
+        average_in(average, denoiser, step, AVERAGE)
         worked += worked_seconds() - clock
         over = worked >= args.minutes * 60 or ending()
         if time.perf_counter() - reported > 60 or over:

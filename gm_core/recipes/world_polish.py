@@ -12,7 +12,7 @@ adversarial loss, through the SqueezeNet in DATA/weights, as exact pixels would 
 latents as the encoder gives them, so that the decoder forgets nothing.
 
 Code and denoiser stay as they are. Regenerated latents are kept in a pool, one new one a step. Minutes are of work, not of the
-clock's: the same command goes on after an interruption. Columns of the sheet: picture; regenerated, by the decoder before and
+clock's: the same command goes on after an interruption. Rows of the sheet: pictures; regenerated, by the decoder before and
 after.
 """
 
@@ -29,7 +29,7 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
-from gm_core.recipes.common import load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
+from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
 from gm_core.recipes.critic import Critic
 from gm_core.recipes.world_autoencoder import WorldFolder, measure, reconstruction_loss, to_batch
 from gm_core.recipes.world_denoiser import GUIDANCE, SCHEDULE, Denoiser, captions_of, opened
@@ -37,7 +37,7 @@ from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
 
-POOL, FRESH = 192, 1  # regenerated pictures at hand, and how many new ones a step
+POOL = 192  # regenerated pictures at hand, of which every step replaces one
 STRIDE, DEEPEST = 50, 10  # of the noise's 1000 steps; strides that are denoised again, at most
 CROP, HALF = 96, 3  # side of the crops, and how many of each kind
 RATE, JUDGE_RATE, LAST = 2e-4, 4e-4, 0.05
@@ -153,9 +153,9 @@ def main() -> None:
         for optim, rate in ((optimizer, RATE), (critic.optimizer, JUDGE_RATE)):
             for group in optim.param_groups:
                 group["lr"] = rate * fall * min(1.0, (step + 1) / 100)
-        oldest = step * FRESH % len(pictures)
-        for whole, new in zip((pictures, latents, made), fresh(FRESH), strict=True):
-            whole[oldest : oldest + FRESH] = new
+        oldest = step % len(pictures)
+        for whole, new in zip((pictures, latents, made), fresh(1), strict=True):
+            whole[oldest] = new[0]
         chosen = torch.from_numpy(random.choice(len(pictures), 2 * HALF, replace=False))
         x, z = crops(pictures[chosen], torch.cat([latents[chosen[:HALF]], made[chosen[HALF:]]]))
         x, z = (part.contiguous(memory_format=torch.channels_last) for part in (x, z))
@@ -170,10 +170,7 @@ def main() -> None:
         for name, value in parted.items():
             told.setdefault(name, []).append(float(value.detach()))
         step += 1
-        with torch.no_grad():
-            keep = min(AVERAGE, (1 + step) / (10 + step))
-            for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - keep)
+        average_in(average, network, step, AVERAGE)
         worked += worked_seconds() - clock
         over = worked >= args.minutes * 60 or ending()
         if time.perf_counter() - reported > 60 or over:

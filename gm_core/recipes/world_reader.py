@@ -31,7 +31,7 @@ from torch import Tensor, nn
 from transformers import CLIPTextConfig, CLIPTextModel, CLIPTokenizer
 
 from gm_core.datasets import world
-from gm_core.recipes.common import load_state, quickly, save_state, start, worked_seconds
+from gm_core.recipes.common import average_in, load_state, quickly, save_state, start, worked_seconds
 from gm_core.recipes.world_attributes import SLOTS, loss_of, right, said, targets
 
 logger = logging.getLogger("recipe.world_reader")
@@ -44,7 +44,7 @@ BATCH = 64
 RATE, LAST, WARM_STEPS = 1.5e-3, 0.02, 100
 AVERAGE = 0.998  # of the weights, a step
 LEARNT_FROM = 6000  # captions that the tokenizer counts
-PERIOD = 5_000_000  # seeds of captions begin here, far from those whose pictures are drawn
+FIRST = 5_000_000  # seed of the captions, far from those whose pictures are drawn
 
 
 def words_of(text: str) -> list[str]:
@@ -125,7 +125,7 @@ def measure(reader: Reader, tokenizer: CLIPTokenizer, count: int) -> dict[str, f
 
 def lesson(tokenizer: CLIPTokenizer, seeds: Sequence[int]) -> tuple[Tensor, Tensor]:
     """Captions of these seeds as tokens (N, TOKENS), and what they name (N, attributes)."""
-    pairs = [world.captioned(world.sample(PERIOD + seed), seed) for seed in seeds]
+    pairs = [world.captioned(world.sample(FIRST + seed), seed) for seed in seeds]
     return torch.from_numpy(spelled(tokenizer, [text for text, _ in pairs])).long(), targets([told for _, told in pairs])
 
 
@@ -171,10 +171,7 @@ def main() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
         step += 1
-        with torch.no_grad():
-            keep = min(AVERAGE, (1 + step) / (10 + step))
-            for ours, theirs in zip(average.parameters(), reader.parameters(), strict=True):
-                ours.lerp_(theirs, 1 - keep)
+        average_in(average, reader, step, AVERAGE)
         worked += worked_seconds() - clock
         over = worked >= args.minutes * 60
         if time.perf_counter() - reported > 60 or over:

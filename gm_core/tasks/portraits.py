@@ -146,9 +146,9 @@ def likeliest(pictures: Sequence[Image.Image], n: int, *, report: Report = silen
 def neighbours(image: Image.Image, n: int = 4, *, report: Report = silent) -> list[tuple[Image.Image, float]]:
     """The `n` (1 to 8) most similar of 256 real portraits by the distance of their pooled features, nearest first.
 
-    Shows that a fake is no copy. image: RGB, square; the neighbours have its size, up to 128 px. Portraits are compared at
-    64 px. Distances are Euclidean, of `gm_core.metrics.pooled_features` over the small feature network, divided by the root
-    of their length. Raises CheckpointError where the features of the 256 are not there or are another network's.
+    Shows that a fake is no copy. image: RGB, square. Portraits are compared, and given back, at 64 px. Distances are
+    Euclidean, of `gm_core.metrics.pooled_features` over the small feature network, divided by the root of their length.
+    Raises CheckpointError where the features of the 256 are not there or are another network's.
     """
     from gm_core.datasets.portraits import SIDE, reduced, render, sample
 
@@ -161,7 +161,7 @@ def neighbours(image: Image.Image, n: int = 4, *, report: Report = silent) -> li
     distances = (known - of_image).square().mean(1).sqrt()
     nearest = distances.argsort()[:n].tolist()
     report(0.5, "Drawing the nearest")
-    pictures = reduced(render([sample(seed) for seed in nearest], SIDE).pictures, min(image.width, SIDE))
+    pictures = reduced(render([sample(seed) for seed in nearest], SIDE).pictures, COMPARED)
     return [(Image.fromarray(picture), float(distances[i])) for i, picture in zip(nearest, pictures, strict=True)]
 
 
@@ -176,12 +176,12 @@ def features_of(pictures: Sequence[Image.Image]) -> Tensor:
                           for picture in small])
 
 
-def write_known(seeds: Sequence[int] = range(256)) -> None:
-    """Draws the real portraits of these seeds, on which networks were trained, and keeps their features in KNOWN."""
+def write_known() -> None:
+    """Draws the real portraits of seeds 0 to 255, on which networks were trained, and keeps their features in KNOWN."""
     from gm_core.datasets.portraits import SIDE, render, sample
 
-    found = [features_of([Image.fromarray(picture) for picture in render([sample(seed) for seed in some], SIDE).pictures])
-             for some in (seeds[i : i + 16] for i in range(0, len(seeds), 16))]
+    found = [features_of([Image.fromarray(picture) for picture in render([sample(i + k) for k in range(16)], SIDE).pictures])
+             for i in range(0, 256, 16)]
     told = {"made by": "python -m demos.hang", "network": "features-small"}
     save_file({"features": torch.cat(found).half()}, KNOWN, metadata=told)
     KNOWN.chmod(0o644)

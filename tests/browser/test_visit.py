@@ -45,6 +45,18 @@ def taken_home(page, button, path):
     return path
 
 
+def drag(page, canvas, *corners):
+    """The mouse over a canvas from the first corner to the second, each 0..1 across and down."""
+    place = page.locator(canvas)
+    place.scroll_into_view_if_needed()
+    box = place.bounding_box()
+    begin, end = ((box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in corners)
+    page.mouse.move(*begin)
+    page.mouse.down()
+    page.mouse.move(*end, steps=5)
+    page.mouse.up()
+
+
 @pytest.mark.timeout(1800)
 def test_a_whole_visit(browser, photograph, tmp_path):
     """A console without errors is seen to by `visiting`, a log without tracebacks by `serving`."""
@@ -80,13 +92,7 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         hung = page.get_attribute("#pix2pix-result img", "src")
         page.click("#pix2pix-canvas [data-tool=box]")
         page.click("#pix2pix-canvas [data-name=door]")
-        table = page.locator("#pix2pix-canvas canvas")
-        table.scroll_into_view_if_needed()
-        box = table.bounding_box()
-        page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.3 * box["height"])
-        page.mouse.down()
-        page.mouse.move(box["x"] + 0.5 * box["width"], box["y"] + 0.6 * box["height"], steps=5)
-        page.mouse.up()
+        drag(page, "#pix2pix-canvas canvas", (0.3, 0.3), (0.5, 0.6))
         page.wait_for_function("hung => document.querySelector('#pix2pix-result img')?.src !== hung", arg=hung)
         page.wait_for_selector("#pix2pix-download:visible")
         assert read_parameters(taken_home(page, "#pix2pix-download", tmp_path / "house.png"))["task"] == "pix2pix"
@@ -114,14 +120,8 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         enter(page, "Inpainting")
         page.set_input_files("#inpainting-picture input[type=file]", cat)
         page.wait_for_function("document.querySelector('.marker-marks')?.width > 10")
-        canvas = page.locator(".marker-marks")
         page.click("#inpainting-canvas [data-tool=box]")
-        canvas.scroll_into_view_if_needed()
-        box = canvas.bounding_box()
-        page.mouse.move(box["x"] + 0.2 * box["width"], box["y"] + 0.2 * box["height"])
-        page.mouse.down()
-        page.mouse.move(box["x"] + 0.4 * box["width"], box["y"] + 0.4 * box["height"], steps=5)
-        page.mouse.up()
+        drag(page, ".marker-marks", (0.2, 0.2), (0.4, 0.4))
         page.click("#inpainting-run")
         page.wait_for_selector("#inpainting-download:visible")
         assert read_parameters(taken_home(page, "#inpainting-download", tmp_path / "mended.png"))["task"] == "inpainting"

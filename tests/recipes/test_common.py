@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torch.optim.swa_utils import AveragedModel
 
-from gm_core.recipes.common import begin_with, save_state, told_to_end
+from gm_core.recipes.common import average_in, begin_with, save_state, told_to_end
 
 
 def linear(value: float) -> nn.Linear:
@@ -42,3 +42,12 @@ def test_a_recipe_that_is_told_to_end_hears_of_it_and_lives():
         assert ending() and ending()
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def test_an_average_follows_and_soon_forgets_the_beginning():
+    average, network = linear(0.0), linear(1.0)
+    average_in(average, network, 1, 0.999)
+    assert torch.allclose(average.weight, torch.full((1, 2), 1 - 2 / 11)), "the first step counts for much"
+    assert torch.equal(network.weight, linear(1.0).weight)
+    average_in(average, linear(2.0), 1_000_000, 0.5)
+    assert torch.allclose(average.weight, torch.full((1, 2), (1 - 2 / 11) / 2 + 1)), "later the share that was given"
