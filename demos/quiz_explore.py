@@ -67,8 +67,8 @@ def draw(engine: Engine) -> None:
         towards = gr.Number(8, precision=0, label="Towards the seed", minimum=0, min_width=120, elem_id="quiz-towards")
         walk = gr.Button("Walk there", elem_id="quiz-walk", min_width=140)
     way = _strip("quiz-way", STEPS, visible=False)
-    gr.HTML('<h3 class="quiz-strip">Is it a copy?</h3><p class="aside">The real portraits that resemble it most, by the '
-            "distance of their features. The first look takes a while: the real ones are drawn first.</p>")
+    gr.HTML('<h3 class="quiz-strip">Is it a copy?</h3><p class="aside">The real portraits that resemble it most, of 256 that '
+            "it learnt from, by the distance of their features.</p>")
     near = gr.Button("Look for its nearest", elem_id="quiz-near", elem_classes="quiz-open")
     nearest = _strip("quiz-nearest", NEIGHBOURS, visible=False)
 
