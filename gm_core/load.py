@@ -35,6 +35,10 @@ from gm_core.report import Report, silent
 
 logger = logging.getLogger(__name__)
 
+_ONE_AT_A_TIME = threading.RLock()
+"""Held while a network is made of files. Diffusers and transformers put a function of torch that all threads share in
+another's place meanwhile, so that weights begin without memory: a network of another thread would get none."""
+
 AGREEMENT_DB = 45.0
 """A faster precision is used only where the checkpoint's own output stays this close to float32."""
 
@@ -82,10 +86,15 @@ def unload(name: str | None = None) -> None:
 
 
 def build(checkpoint: Checkpoint, folder: Path) -> nn.Module:
-    """The network of the files in `folder`, on the CPU. Raises CheckpointError."""
+    """The network of the files in `folder`, on the CPU. Threads wait for each other. Raises CheckpointError."""
     for name in checkpoint.files:
         if not (folder / name).is_file():
             raise CheckpointError(f"{checkpoint.title} is not complete on this machine: {name} is missing.")
+    with _ONE_AT_A_TIME:
+        return _made_of(checkpoint, folder)
+
+
+def _made_of(checkpoint: Checkpoint, folder: Path) -> nn.Module:
     module_name, _, attribute = checkpoint.build.partition(":")
     maker: Callable[..., nn.Module] = getattr(importlib.import_module(f"gm_core.models.{module_name}"), attribute)
     try:

@@ -344,6 +344,25 @@ def test_only_safetensors_is_ever_fetched():
         files.fetch(record)
 
 
+def test_a_library_s_network_is_made_beside_ours(tmp_path):
+    """While diffusers makes one, each weight that any thread's network gets begins without memory."""
+    from diffusers.models.unets.unet_2d import UNet2DModel
+
+    UNet2DModel(sample_size=8, in_channels=3, out_channels=3, block_out_channels=(32, 32), layers_per_block=8,
+                down_block_types=("DownBlock2D",) * 2, up_block_types=("UpBlock2D",) * 2).save_pretrained(tmp_path / "theirs")
+    theirs = Checkpoint(**{**RECORD, "name": "theirs", "build": "celebahq:build", "repo_id": "team/theirs", "revision": COMMIT,
+                           "files": ("config.json", "diffusion_pytorch_model.safetensors")})
+    ours, begin = local(tmp_path / "ours"), threading.Barrier(2)
+
+    def make(record: Checkpoint, folder: Path) -> bool:
+        begin.wait()
+        return any(value.is_meta for _ in range(12) for value in loader.build(record, folder).state_dict().values())
+
+    with ThreadPoolExecutor(2) as pool:
+        made = pool.submit(make, theirs, tmp_path / "theirs"), pool.submit(make, ours, tmp_path / "ours")
+        assert not any(one.result() for one in made)
+
+
 # --- the store --------------------------------------------------------------------------------------------------------
 
 

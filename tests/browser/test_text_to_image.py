@@ -35,7 +35,10 @@ def say(room, text):
 
 
 def draw(room):
+    """Ends when another picture hangs: right after the click the form still looks as it does when all is done."""
+    before = shown(room)
     room.click("#text_to_image-run")
+    room.wait_for_function("src => document.querySelector('#text_to_image-result img').src !== src", arg=before)
     room.wait_for_selector("#text_to_image-stop", state="hidden")
     room.wait_for_selector("#text_to_image-run:enabled")
     room.wait_for_selector("#text_to_image-download:visible")
@@ -60,7 +63,7 @@ def taken_home(room, path):
 
 
 def shown(room):
-    return room.get_attribute("#text_to_image-result img", "src")
+    return room.evaluate("document.querySelector('#text_to_image-result img').src")
 
 
 @pytest.mark.parametrize("page", [1280, 390], indirect=True)
