@@ -12,10 +12,13 @@ a `CLIPTextModel`, which has learnt to read before and learns on here, slowly, a
 predicts v (Salimans and Ho 2022, arXiv:2202.00512); the noise schedule ends in pure noise and sampling begins there (Lin et
 al. 2023, arXiv:2305.08891); one caption in ten is dropped, for guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
-The world knows more of its pictures than a photographer: where the beak is, and the petal. From what the denoiser thinks
-three quarters of its way through, a convolution must tell the label map of the clean picture (a drawn world's answer to
-REPA, Yu et al. 2024, arXiv:2410.06940, which aligns a denoiser's features with those of a network that sees). It is thrown
-away afterwards.
+The world knows more of its pictures than a photographer: where the beak is, and the petal. So the latents have channels
+beside the picture's own, the plan: which part of the body, the flower or the face fills how much of each cell. The denoiser
+makes both at once (as ReDi does with what a network that sees finds in the picture: Kouzelis et al. 2025, arXiv:2504.16064).
+The plan's numbers are large and few, so it comes out of the noise a little earlier: first where the beak will be, then how
+it looks. The decoder need not look at the plan. And from what the denoiser thinks three quarters of its way through, a
+convolution must tell the finer label map of the clean picture (a drawn world's answer to REPA, Yu et al. 2024,
+arXiv:2410.06940); it is thrown away afterwards.
 
 Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
 portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
@@ -77,10 +80,26 @@ UNET: dict[str, Any] = {
 SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
     "rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False, "steps_offset": 1}
+PLAN: tuple[tuple[float, tuple[str, ...]], ...] = (
+    # A channel each: what a cell full of these parts counts, and the parts. No picture has two parts of one channel.
+    (4.6, ("bird: body", "flower: stem", "portrait: beard")),
+    (4.4, ("bird: breast", "flower: leaf", "portrait: hat")),
+    (4.8, ("bird: belly", "flower: centre")),
+    (3.5, ("bird: crown", "portrait: hair")),
+    (5.2, ("bird: cheek", "portrait: nose")),
+    (5.3, ("bird: throat", "portrait: lips")),
+    (2.8, ("bird: wing", "flower: petal", "portrait: clothes")),
+    (7.1, ("bird: tail", "portrait: brows")),
+    (6.5, ("bird: beak", "portrait: glasses")),
+    (6.1, ("bird: eye", "portrait: eyes")),
+    (7.6, ("bird: leg",)),
+    (3.2, ("bird: perch", "portrait: skin")))
+CODE = AUTOENCODER["latent_channels"]
+CHANNELS = CODE + len(PLAN)
 BATCH = 32
 RATE, LAST, WARM_STEPS, STEADY = 8e-4, 0.02, 200, 0.5  # the rate falls after this share of the minutes
 READING = 0.2  # the text encoder's rate, of the denoiser's
-LAYOUT = 0.05  # weight of the label map
+PLANNED, LAYOUT = 0.5, 0.05  # weights of the plan's v and of the label map, beside the picture's v
 DROPPED = 0.1
 AVERAGE = 0.9993  # of the weights, a step
 CAPTIONS = 6  # of a portrait
@@ -113,14 +132,36 @@ def captions_of(folder: Path, done: int) -> list[list[str]]:
     return found
 
 
-def layouts_of(folder: Path, done: int) -> Tensor:
-    """The label maps of the first `done` pictures, every fourth pixel of 128: (N, 32, 32) uint8, indices into LABELS."""
-    labels = np.array(np.load(folder / "labels.npy", mmap_mode="r")[:done, 2::4, 2::4])
+def label_maps(folder: Path, first: int, last: int) -> np.ndarray:
+    """Those of the pictures first .. last - 1: (N, 128, 128) uint8, indices into LABELS."""
+    labels = np.array(np.load(folder / "labels.npy", mmap_mode="r")[first:last])
     with (folder / "records.jsonl").open(encoding="utf-8") as lines:
         alone = "family" not in json.loads(next(lines))  # portraits that were drawn by themselves count their own labels
-    if alone:
-        labels = np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8)
-    return torch.from_numpy(labels)
+    return np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8) if alone else labels
+
+
+def layouts_of(folder: Path, done: int) -> Tensor:
+    """The label maps of the first `done` pictures, every fourth pixel of 128: (N, 32, 32) uint8."""
+    return torch.from_numpy(np.concatenate([label_maps(folder, i, min(i + 500, done))[:, 2::4, 2::4]
+                                            for i in range(0, done, 500)]))
+
+
+def plans_of(folder: Path, done: int) -> Tensor:
+    """The plans of the first `done` pictures: (N, len(PLAN), 16, 16), half precision, from 0 to what `PLAN` says.
+
+    The root of a part's share of the cell, so that an eye, which fills none, counts too.
+    """
+    channel = np.zeros(len(LABELS), np.int64)
+    for i, (_, parts) in enumerate(PLAN):
+        channel[[LABELS.index(part) for part in parts]] = i + 1
+    full = torch.tensor([weight for weight, _ in PLAN]).view(-1, 1, 1)
+    plans = torch.empty(done, len(PLAN), 16, 16, dtype=torch.float16)
+    for i in range(0, done, 500):
+        of_each = torch.from_numpy(channel[label_maps(folder, i, min(i + 500, done))])
+        for k in range(len(PLAN)):
+            shares = F.avg_pool2d((of_each == k + 1).float(), 8)
+            plans[i : i + len(of_each), k] = (shares.sqrt() * full[k]).half()
+    return plans
 
 
 # --- the networks -----------------------------------------------------------------------------------------------------
@@ -132,13 +173,12 @@ class Denoiser(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.text = text_encoder()
-        channels = AUTOENCODER["latent_channels"]
-        self.unet = UNet2DConditionModel(in_channels=channels, out_channels=channels, cross_attention_dim=TEXT["hidden_size"],
+        self.unet = UNet2DConditionModel(in_channels=CHANNELS, out_channels=CHANNELS, cross_attention_dim=TEXT["hidden_size"],
                                          **UNET)
         self.layout = nn.Sequential(nn.Conv2d(UNET["block_out_channels"][1], 4 * len(LABELS), 1), nn.PixelShuffle(2))
 
     def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """noisy: latents (B, 16, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS).
+        """noisy: latents (B, CHANNELS, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS).
 
         Returns v, of the latents' shape, and logits of the label map (B, len(LABELS), 32, 32).
         """
@@ -154,9 +194,22 @@ def opened(folder: Path) -> AutoencoderTiny:
     return AutoencoderTiny.from_pretrained(str(folder), use_safetensors=True).eval().requires_grad_(False)
 
 
+def widened(autoencoder: AutoencoderTiny) -> AutoencoderTiny:
+    """One with room for the plan among its latents: its encoder says 0 there, and its decoder does not look, so far."""
+    if autoencoder.config["latent_channels"] == CHANNELS:
+        return autoencoder
+    wider = AutoencoderTiny(**{**AUTOENCODER, "latent_channels": CHANNELS,
+                               "scaling_factor": autoencoder.config["scaling_factor"]})
+    state = wider.state_dict()
+    for key, value in autoencoder.state_dict().items():
+        state[key].zero_()[tuple(slice(size) for size in value.shape)] = value
+    wider.load_state_dict(state)
+    return wider.eval().requires_grad_(False)
+
+
 def assembled(denoiser: Denoiser, autoencoder: AutoencoderTiny, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
     pipeline = StableDiffusionPipeline(
-        vae=autoencoder, text_encoder=denoiser.text, tokenizer=tokenizer, unet=denoiser.unet,  # pyright: ignore
+        vae=widened(autoencoder), text_encoder=denoiser.text, tokenizer=tokenizer, unet=denoiser.unet,  # pyright: ignore
         scheduler=DDIMScheduler(**SCHEDULE), safety_checker=None, feature_extractor=None,  # pyright: ignore
         requires_safety_checker=False)
     pipeline.set_progress_bar_config(disable=True)
@@ -177,11 +230,13 @@ def sampled(pipeline: StableDiffusionPipeline, captions: Sequence[str], seed: in
 
 
 def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tensor:
-    """Latents (N, 16, 16, 16) of all pictures, scaled, half precision; kept in the run's folder, where later runs only add."""
+    """Latents (N, 16, 16, 16) of all pictures, scaled, half precision; kept in the run's folder, where later runs only add.
+
+    The picture's own: without the plan."""
     weights = autoencoder.encoder.state_dict().values()  # a decoder that has learnt on changes nothing here
     fingerprint = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights)).hexdigest()
     path = run / f"latents-{world.name}-{fingerprint[:12]}.npy"
-    known = np.load(path)[: world.done] if path.exists() else np.empty((0, AUTOENCODER["latent_channels"], 16, 16), np.float16)
+    known = np.load(path)[: world.done] if path.exists() else np.empty((0, CODE, 16, 16), np.float16)
     if len(known) < world.done:
         parts, scaling = [known], autoencoder.config["scaling_factor"]
         with torch.inference_mode():
@@ -276,6 +331,7 @@ def main() -> None:
                 np.percentile(every_length, 99), 100 * np.mean(np.array(every_length) > TOKENS),
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (denoiser.unet, denoiser.text)))
     latents = [encoded(world, autoencoder, args.run) for world in worlds]
+    plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     layouts = [layouts_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     tokens = [[spelled(tokenizer, of_one) for of_one in world] for world in captions]
     nothing = torch.from_numpy(spelled(tokenizer, [""])[0]).long()
@@ -285,22 +341,23 @@ def main() -> None:
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
 
     def chosen(pairs: Sequence[tuple[int, int]] | np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (B, 16, 16, 16), one caption of each as tokens (B, TOKENS), and label maps (B, 32, 32)."""
-        z = torch.stack([latents[of][number] for of, number in pairs]).float()
+        """Latents (B, CHANNELS, 16, 16), one caption of each as tokens (B, TOKENS), and label maps (B, 32, 32)."""
+        z = torch.stack([torch.cat([latents[of][number], plans[of][number]]) for of, number in pairs]).float()
         of_each = [tokens[of][number] for of, number in pairs]
         said = torch.from_numpy(np.stack([some[random.integers(len(some))] for some in of_each])).long()
         return z, said, torch.stack([layouts[of][number] for of, number in pairs]).long()
 
     def losses_of(network: Denoiser, z: Tensor, said: Tensor, layout: Tensor, steps: Tensor,
-                  noise: Tensor) -> tuple[Tensor, Tensor]:
-        """Mean squared error of v, and cross entropy of the label maps."""
+                  noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean squared errors of the picture's v and of the plan's, and cross entropy of the label maps."""
         share = every[steps].view(-1, 1, 1, 1)
         noisy = share.sqrt() * z + (1 - share).sqrt() * noise
         wanted = share.sqrt() * noise - (1 - share).sqrt() * z
         how = quickly if network.training else exactly
         with sdpa_kernel(SDPBackend.MATH):  # with so few tokens a fifth faster, forth and back, than what torch chooses
             v, seen_layout = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
-        return F.mse_loss(v, wanted), F.cross_entropy(seen_layout, layout)
+        off = (v.float() - wanted).square()
+        return off[:, :CODE].mean(), off[:, CODE:].mean(), F.cross_entropy(seen_layout, layout)
 
     @torch.no_grad()
     def unseen() -> list[float]:
@@ -328,7 +385,7 @@ def main() -> None:
         rows += [list(sampled(pipeline, watched_captions, seed)) for seed in (1000, 2000)]
         rows += [list(sampled(pipeline, LECTURES, 3000))] if fits else []
         sheet(rows, args.run / f"sheet-{round(worked / 60):04d}.webp")
-        logger.info("held out: loss of v and of label maps %s", unseen())
+        logger.info("held out: loss of v, of the plan's, of label maps %s", unseen())
 
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
@@ -346,20 +403,21 @@ def main() -> None:
         said[torch.rand(BATCH) < DROPPED] = nothing
         # One noise level from each of BATCH equal parts: the loss of a batch wanders less.
         steps = (torch.arange(BATCH) + torch.rand(1)).div(BATCH).mul(1000).long().clamp(0, 999)
-        of_v, of_layout = losses_of(denoiser, z, said, layout, steps, torch.randn_like(z))
+        of_v, of_plan, of_layout = losses_of(denoiser, z, said, layout, steps, torch.randn_like(z))
         optimizer.zero_grad(set_to_none=True)
-        (of_v + LAYOUT * of_layout).backward()
+        (of_v + PLANNED * of_plan + LAYOUT * of_layout).backward()
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimizer.step()
-        losses.append([float(of_v.detach()), float(of_layout.detach())])
+        losses.append([float(part.detach()) for part in (of_v, of_plan, of_layout)])
         step += 1
         seen += BATCH
         average_in(average, denoiser, step, AVERAGE)
         worked += worked_seconds() - clock
         over = worked >= args.minutes * 60 or ending()
         if time.perf_counter() - reported > 60 or over:
-            logger.info("%.1f min  step %d  %d pictures, %.1f a second of work  loss of v %.4f, of label maps %.4f",
-                        worked / 60, step, seen, len(losses) * BATCH / (worked_seconds() - began), *np.mean(losses, 0))
+            logger.info("%.1f min  step %d  %d pictures, %.1f a second of work  "
+                        "loss of v %.4f, of the plan's %.4f, of label maps %.4f", worked / 60, step, seen,
+                        len(losses) * BATCH / (worked_seconds() - began), *np.mean(losses, 0))
             losses, reported, began = [], time.perf_counter(), worked_seconds()
         if time.perf_counter() - saved > 900 or over:
             save()

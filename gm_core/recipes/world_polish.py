@@ -8,8 +8,9 @@
 A denoiser's latents are never quite those of a picture: neighbouring blocks disagree, fine components are half noise. So
 latents of the world's pictures get noise, as much as half of the way takes away, and are denoised again with their captions,
 as a visitor's picture is, with guidance. From them the decoder must paint the picture that was there: to a perceptual and an
-adversarial loss, through the SqueezeNet in DATA/weights, as exact pixels would be too much to ask. Half of every batch are
-latents as the encoder gives them, so that the decoder forgets nothing.
+adversarial loss, through the SqueezeNet in DATA/weights, as exact pixels would be too much to ask. Regenerated latents have
+a plan beside them, and the decoder learns to look there: it may know that this is an eye. Half of every batch are latents as
+the encoder gives them, without a plan, so that the decoder forgets nothing.
 
 Code and denoiser stay as they are. Regenerated latents are kept in a pool, one new one a step. Minutes are of work, not of the
 clock's: the same command goes on after an interruption. Rows of the sheet: pictures; regenerated, by the decoder before and
@@ -32,7 +33,7 @@ from transformers import CLIPTokenizer
 from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
 from gm_core.recipes.critic import Critic
 from gm_core.recipes.world_autoencoder import WorldFolder, measure, reconstruction_loss, to_batch
-from gm_core.recipes.world_denoiser import GUIDANCE, SCHEDULE, Denoiser, captions_of, opened
+from gm_core.recipes.world_denoiser import CODE, GUIDANCE, SCHEDULE, Denoiser, captions_of, opened, plans_of, widened
 from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
@@ -47,7 +48,7 @@ AVERAGE = 0.998  # of the weights, a step
 
 @torch.no_grad()
 def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, strides: int, noise: Tensor) -> Tensor:
-    """Latents (B, 16, 16, 16) disturbed by so many strides' noise and denoised again by DDIM with guidance; said: tokens."""
+    """Latents (B, CHANNELS, 16, 16) with so many strides' noise and denoised again by DDIM with guidance; said: tokens."""
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
     words = denoiser.text(torch.cat([nothing.expand(len(z), -1), said])).last_hidden_state
     times = [STRIDE * k - 1 for k in range(strides, 0, -1)]
@@ -78,9 +79,9 @@ def main() -> None:
     start(args.run, args.threads)
 
     torch.manual_seed(args.seed)
-    before = opened(args.autoencoder)
+    before = widened(opened(args.autoencoder))
     scaling = float(before.config["scaling_factor"])
-    network, critic = opened(args.autoencoder), Critic(args.data, JUDGE_RATE)
+    network, critic = copy.deepcopy(before), Critic(args.data, JUDGE_RATE)
     network.decoder.requires_grad_(True)
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = copy.deepcopy(network).requires_grad_(False)
@@ -104,12 +105,13 @@ def main() -> None:
     nothing = torch.from_numpy(spelled(tokenizer, [""])).long()
     worlds = [WorldFolder(folder) for folder in args.world]
     captions = [captions_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
+    plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
 
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
 
     def fresh(count: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, and those regenerated."""
+        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, and those regenerated with one."""
         chosen = [(of, int(random.choice(worlds[of].held_out if held_out else worlds[of].train)))
                   for of in random.integers(len(worlds), size=count)]
         x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
@@ -117,7 +119,8 @@ def main() -> None:
         with torch.no_grad():
             z = network.encode(x).latents * scaling  # pyright: ignore[reportAttributeAccessIssue]
         said = torch.from_numpy(spelled(tokenizer, told)).long()
-        made = regenerated(denoiser, z, said, nothing, int(random.integers(2, DEEPEST + 1)), torch.randn_like(z))
+        planned = torch.cat([z[:, :CODE], torch.stack([plans[of][number] for of, number in chosen]).float()], 1)
+        made = regenerated(denoiser, planned, said, nothing, int(random.integers(2, DEEPEST + 1)), torch.randn_like(planned))
         return x, z, made
 
     def crops(pictures: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:

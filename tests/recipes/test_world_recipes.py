@@ -13,7 +13,7 @@ from gm_core.datasets import portraits, world
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
 from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_polish, world_reader
-from gm_core.recipes.world_denoiser import captions_of, layouts_of
+from gm_core.recipes.world_denoiser import PLAN, captions_of, layouts_of, plans_of, widened
 from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
 
@@ -115,14 +115,14 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     begun = state_of(tmp_path / "polish")
     run(world_polish, *polish, "--minutes", begun["worked"] / 60 + 0.01)
     polished = load_file(tmp_path / "polish" / "autoencoder" / "diffusion_pytorch_model.safetensors")
-    rough = load_file(tmp_path / "ae" / "autoencoder" / "diffusion_pytorch_model.safetensors")
+    rough = widened(world_denoiser.opened(tmp_path / "ae" / "autoencoder")).state_dict()
     assert state_of(tmp_path / "polish")["step"] > begun["step"] >= 1
     assert {key.split(".")[0] for key in rough if not torch.equal(rough[key], polished[key])} == {"decoder"}
 
     run(world_denoiser, "--world", people, birds, *of_denoiser, "--autoencoder", tmp_path / "polish" / "autoencoder", "--ship")
     shipped = tmp_path / "shipped" / "world-128"
     network = build(shipped)
-    assert network.latent_shape == (16, 16, 16)
+    assert network.latent_shape == (16 + len(PLAN), 16, 16)
     vae = load_file(shipped / "vae" / "diffusion_pytorch_model.safetensors")
     assert all(torch.equal(vae[key], value.half()) for key, value in polished.items())
     assert not any("layout" in key for file in shipped.glob("*/*.safetensors") for key in load_file(file))
@@ -154,6 +154,33 @@ def test_label_maps_of_every_world_count_alike(people, birds):
     assert np.array_equal(layouts_of(birds, 10).numpy(), np.load(birds / "labels.npy")[:10, 2::4, 2::4])
 
 
+def test_a_plan_says_how_much_of_each_cell_a_part_fills(people, birds):
+    for folder in (people, birds):
+        maps, plans = world_denoiser.label_maps(folder, 0, 10), plans_of(folder, 10).float().numpy()
+        assert plans.shape == (10, len(PLAN), 16, 16) and plans.any()
+        for channel, (full, parts) in enumerate(PLAN):
+            there = np.isin(maps, [world.LABELS.index(part) for part in parts])
+            shares = there.reshape(10, 16, 8, 16, 8).mean((2, 4))
+            assert np.allclose(plans[:, channel], full * shares**0.5, rtol=1e-3)
+    for family in ("bird", "flower", "portrait"):
+        parts = [part for _, of_channel in PLAN for part in of_channel if part.startswith(family)]
+        assert sorted(parts) == sorted(label for label in world.LABELS if label.startswith(family)), "each in a channel"
+    assert all(len({part.split(":")[0] for part in of_channel}) == len(of_channel) for _, of_channel in PLAN)
+
+
+def test_a_wider_autoencoder_does_not_look_at_the_plan():
+    torch.manual_seed(0)
+    narrow = world_autoencoder.AutoencoderTiny(**world_autoencoder.CONFIG, scaling_factor=1.5)
+    wide = widened(narrow)
+    assert widened(wide) is wide and wide.config["scaling_factor"] == 1.5
+    x = torch.rand(2, 3, 64, 64) * 2 - 1
+    with torch.no_grad():
+        z, wider = narrow.encode(x).latents, wide.encode(x).latents
+        assert torch.equal(wider[:, :16], z) and wider.shape == (2, 16 + len(PLAN), 8, 8) and not wider[:, 16:].any()
+        wider[:, 16:] = torch.randn(2, len(PLAN), 8, 8)
+        assert torch.allclose(wide.decode(wider).sample, narrow.decode(z).sample, atol=1e-5)
+
+
 def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
     monkeypatch.setattr(world_reader, "BATCH", 32)
     torch.manual_seed(0)
@@ -178,7 +205,7 @@ def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
 def test_what_is_denoised_again_is_what_diffusers_own_schedule_makes_of_it():
     torch.manual_seed(0)
     denoiser = world_denoiser.Denoiser().eval()
-    z, noise = torch.randn(2, 1, 16, 16, 16)
+    z, noise = torch.randn(2, 1, world_denoiser.CHANNELS, 16, 16)
     said, nothing = torch.randint(2, 200, (1, world_reader.TOKENS)), torch.ones(1, world_reader.TOKENS, dtype=torch.long)
     ours = world_polish.regenerated(denoiser, z, said, nothing, 3, noise)
     schedule = world_denoiser.DDIMScheduler(**world_denoiser.SCHEDULE)
