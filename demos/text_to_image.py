@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import gradio as gr
+import numpy as np
 from PIL import Image
 
 from demos.base import (
@@ -47,6 +48,8 @@ EXAMPLES = (
 )
 SHOWN_SIDE = 512
 """Small pictures are shown this large; the file to download has the checkpoint's own size."""
+PICTURE, PLAN = "picture", "plan"
+"""Beside the words, what can be looked at."""
 GRIDS = {1: ((0.0, 1.5, 3.0), (1, 2, 4)), 20: ((1.0, 2.0, 4.0, 8.0), (2, 5, 10, 20))}
 """By the checkpoint's usual number of steps: guidances and steps of its grid."""
 CELL_SIDE = 116  # of a grid, as shown; twice that in pixels
@@ -134,6 +137,16 @@ def grid_table(rows: list[list[Image.Image]], guidances: tuple[float, ...], step
             "at the noise, finer detail, more time.</p>")
 
 
+def parts_said(parts: tuple[str, ...], plan: np.ndarray) -> str:
+    """What the colours of a plan mean, of those parts (parts, h, w) that are somewhere in it."""
+    from gm_core.tasks.text_to_image import PLAN_COLOURS
+
+    seen = [(name, PLAN_COLOURS[i % len(PLAN_COLOURS)]) for i, name in enumerate(parts) if plan[i].max() > 0.25]
+    chips = "".join(f'<li><span style="background:{colour}"></span>{html.escape(name)}</li>' for name, colour in seen)
+    return (f'<ul class="parts">{chips}</ul><p class="aside">Beside the picture the denoiser plans which part goes where, '
+            "each in a channel of its own; one channel serves a bird, a flower and a face.</p>")
+
+
 def draw(engine: Engine) -> None:
     """The room: the sentence left; right the framed picture forming, its label, the words to click, the grid."""
     hung_path = ASSETS / "examples" / f"{TASK}.png"
@@ -185,6 +198,7 @@ def draw(engine: Engine) -> None:
                 watch = gr.Button("Where did each word act?", size="sm", elem_id="text_to_image-watch")
                 download = gr.DownloadButton("Download (PNG)", size="sm", elem_id="text_to_image-download")
             words = gr.Radio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
+            parts = gr.HTML(elem_id="text_to_image-parts")
             with gr.Accordion("Guidance × steps", open=False, elem_id="text_to_image-grid"):
                 gr.HTML('<p class="aside">The same seed with other settings: what guidance and steps do.</p>')
                 compare = gr.Button("Draw the grid", size="sm", elem_id="text_to_image-compare")
@@ -231,8 +245,8 @@ def draw(engine: Engine) -> None:
         begin = secrets.randbelow(2**31 - 4) if anew else int(at or 0)
         settings: dict[str, Any] = {"negative_prompt": without, "steps": int(count_of_steps), "guidance": float(weight)}
         yield {run: gr.update(interactive=False), stop: gr.update(visible=True), news: status(words="Beginning"), seed: begin,
-               after: gr.update(visible=False), words: gr.update(visible=False, value=None), wall: gr.update(visible=False),
-               unknown: unknown_said(text, name), label: "", table: ""}
+               after: gr.update(visible=False), words: gr.update(visible=False, value=None), parts: "",
+               wall: gr.update(visible=False), unknown: unknown_said(text, name), label: "", table: ""}
 
         def arriving(event: Waiting | Progress) -> dict[Any, Any]:
             preview = event.preview if isinstance(event, Progress) else None
@@ -250,7 +264,7 @@ def draw(engine: Engine) -> None:
         note = "" if heard == text else f"Only its beginning was read, up to “{heard[-40:]}”."
         if any(one["withheld"] for one in made):
             note = "The checkpoint's safety checker withheld a picture; another seed may pass."
-        last = {"made": made, "chosen": 0, "prompt": text, "maps": None}
+        last = {"made": made, "chosen": 0, "prompt": text, "watched": None}
         yield {**hanging(last), news: status(words=note), run: gr.update(interactive=True), stop: gr.update(visible=False),
                wall: gr.update(value=[(enlarged(one["image"]), f"Seed {one['parameters']['seed']}") for one in made],
                                visible=count > 1, selected_index=0)}
@@ -260,7 +274,8 @@ def draw(engine: Engine) -> None:
         one = last["made"][last["chosen"]]
         return {result: gr.update(value=enlarged(one["image"]), alt_text=last["prompt"]),
                 label: label_of(last["prompt"], one["parameters"]), download: gr.update(value=one["path"]),
-                after: gr.update(visible=True), words: gr.update(visible=False, value=None), work: {**last, "maps": None}}
+                after: gr.update(visible=True), words: gr.update(visible=False, value=None), parts: "",
+                work: {**last, "watched": None}}
 
     def choose(last: dict[str, Any] | None, chosen: gr.SelectData) -> dict[Any, Any]:
         if not last or not 0 <= int(chosen.index) < len(last["made"]):
@@ -278,17 +293,21 @@ def draw(engine: Engine) -> None:
         finished = yield from follow(engine.stream(word_maps, last["prompt"], **settings),
                                      lambda event: {news: status(event)})
         found = finished.result
-        listed = [("the picture", "-1"), *((word, str(i)) for i, word in enumerate(found.words))]
-        yield {news: "", watch: gr.update(interactive=True), words: gr.update(choices=listed, value="-1", visible=True),
-               work: {**last, "maps": found.maps}}
+        listed = [("the picture", PICTURE), *([("its plan", PLAN)] if found.plan is not None else []),
+                  *((word, str(i)) for i, word in enumerate(found.words))]
+        yield {news: "", watch: gr.update(interactive=True), words: gr.update(choices=listed, value=PICTURE, visible=True),
+               parts: "", work: {**last, "watched": found}}
 
     def light_up(last: dict[str, Any] | None, word: str | None) -> dict[Any, Any]:
-        from gm_core.tasks.text_to_image import overlaid
+        from gm_core.tasks.text_to_image import overlaid, plan_drawn
 
-        if not last or last["maps"] is None or word is None or not word.lstrip("-").isdigit():
+        if not last or last["watched"] is None or word is None:
             return {news: ""}
-        image, maps, number = enlarged(last["made"][last["chosen"]]["image"]), last["maps"], int(word)
-        return {result: gr.update(value=overlaid(image, maps[number]) if 0 <= number < len(maps) else image)}
+        image, found = enlarged(last["made"][last["chosen"]]["image"]), last["watched"]
+        if word == PLAN and found.plan is not None:
+            return {result: gr.update(value=plan_drawn(found.plan, image.size)), parts: parts_said(found.parts, found.plan)}
+        lit = word.isdigit() and int(word) < len(found.maps)
+        return {result: gr.update(value=overlaid(image, found.maps[int(word)]) if lit else image), parts: ""}
 
     def lay_out(text: str, name: str, elsewhere: str, without: str, at: float | None) -> Iterator[dict[Any, Any]]:
         from gm_core.tasks.text_to_image import defaults, guidance_grid
@@ -344,10 +363,10 @@ def draw(engine: Engine) -> None:
     heavy: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **HEAVY}
     told_things = [prompt, checkpoint, other, negative]
     job = run.click(guarded_stream(paint), [*told_things, steps, guidance, seed, fresh, pictures],
-                    [run, stop, news, seed, after, words, wall, unknown, label, table, result, download, work], **heavy)
-    wall.select(guarded(choose), work, [result, label, download, after, work, words, news], **quiet)
-    watching = watch.click(guarded_stream(look), work, [news, watch, words, work], **heavy)
-    words.input(guarded(light_up), [work, words], [result, news], **quiet)
+                    [run, stop, news, seed, after, words, parts, wall, unknown, label, table, result, download, work], **heavy)
+    wall.select(guarded(choose), work, [result, label, download, after, work, words, parts, news], **quiet)
+    watching = watch.click(guarded_stream(look), work, [news, watch, words, parts, work], **heavy)
+    words.input(guarded(light_up), [work, words], [result, parts, news], **quiet)
     laying = compare.click(guarded_stream(lay_out), [*told_things, seed], [news, compare, stop, table], **heavy)
     ready = {run: gr.update(interactive=True), stop: gr.update(visible=False), news: "", watch: gr.update(interactive=True),
              compare: gr.update(interactive=True)}

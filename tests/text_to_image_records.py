@@ -85,7 +85,8 @@ def tiny_record(shipped: Path) -> Checkpoint:
 
     files = tiny_pipeline()
     words = sorted({word for caption in CAPTIONS for word in words_of(caption)})
-    write({**files, "words.json": json.dumps(words).encode()}, shipped / NAME)
+    plan = {"first": 2, "parts": [{"name": "wing or petal", "full": 1.5}, {"name": "eye", "full": 3.0}]}
+    write({**files, "words.json": json.dumps(words).encode(), "plan.json": json.dumps(plan).encode()}, shipped / NAME)
     return Checkpoint(name=NAME, title="Our world", files=tuple(files), config={"steps": 4, "guidance": 3.0}, **ABOUT)
 
 

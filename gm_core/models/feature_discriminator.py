@@ -16,23 +16,28 @@ TAPS = {"fire3": 128, "fire5": 256, "fire8": 512}
 class FeatureDiscriminator(nn.Module):
     """One head for each tap: is each place of the activations that of a real picture? Spectral normalisation keeps it calm."""
 
-    def __init__(self, width: int = 64) -> None:
+    def __init__(self, width: int = 64, told: int = 0) -> None:
+        """told: channels of what is known of the picture, and must fit it."""
         super().__init__()
         self.heads = nn.ModuleDict({
-            tap: nn.Sequential(spectral_norm(nn.Conv2d(channels, width, 1)), nn.LeakyReLU(0.2),
+            tap: nn.Sequential(spectral_norm(nn.Conv2d(channels + told, width, 1)), nn.LeakyReLU(0.2),
                                spectral_norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2),
                                spectral_norm(nn.Conv2d(width, 1, 1)))
             for tap, channels in TAPS.items()})
 
-    def forward(self, features: dict[str, Tensor]) -> list[Tensor]:
-        """features: `SqueezeNet(x)`, with at least the taps of TAPS. Returns answers (B, 1, h, w), one for each tap.
+    def forward(self, features: dict[str, Tensor], told: Tensor | None = None) -> list[Tensor]:
+        """features: `SqueezeNet(x)`, with at least the taps of TAPS. told: (B, told, H, W), the same field of view. Returns
+        answers (B, 1, h, w), one for each tap.
 
         Every place's vector is first scaled to mean square 1, as depths differ in size by an order.
         """
         found = []
         for tap, head in self.heads.items():
             x = features[tap]
-            found.append(head(F.normalize(x, dim=1) * x.shape[1] ** 0.5))
+            seen = F.normalize(x, dim=1) * x.shape[1] ** 0.5
+            if told is not None:
+                seen = torch.cat([seen, F.adaptive_avg_pool2d(told, list(x.shape[-2:]))], 1)
+            found.append(head(seen))
         return found
 
 

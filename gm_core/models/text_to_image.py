@@ -3,6 +3,7 @@
 import copy
 import json
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,46 @@ NETWORKS = {"unet": ("UNet2DConditionModel",), "vae": ("AutoencoderKL", "Autoenc
 """Parts of a pipeline, and the classes that each may have."""
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Channels of the latents beside the picture's own: which part of a bird or a face fills how much of each cell. The
+    denoiser makes them together with the picture. A pipeline of ours has them where it has a `plan.json`.
+    """
+
+    first: int
+    """The first of the channels."""
+    parts: tuple[str, ...]
+    full: tuple[float, ...]
+    """What a cell counts that is full of the part."""
+
+    def shares(self, latents: Tensor) -> Tensor:
+        """Latents (B, C, h, w) -> how much of each cell each part fills: (B, parts, h, w) in 0..1."""
+        full = torch.tensor(self.full, dtype=latents.dtype, device=latents.device).view(-1, 1, 1)
+        return (latents[:, self.first : self.first + len(self.parts)] / full).clamp(0, 1).square()
+
+    @classmethod
+    def of(cls, path: Path, channels: int) -> "Plan | None":
+        """As a file says it, of latents with so many channels; None without one. Raises CheckpointError."""
+        if not path.exists():
+            return None
+        try:
+            told = json.loads(path.read_text(encoding="utf-8"))
+            plan = cls(int(told["first"]), tuple(str(part["name"]) for part in told["parts"]),
+                       tuple(float(part["full"]) for part in told["parts"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise CheckpointError(f"The pipeline's plan.json cannot be read: {error}.") from error
+        if not plan.parts or plan.first < 0 or plan.first + len(plan.parts) > channels or not all(n > 0 for n in plan.full):
+            raise CheckpointError("The pipeline's plan.json does not fit its latents.")
+        return plan
+
+
 class TextToImage(nn.Module):
     """The networks of a `StableDiffusionPipeline`. All requests share them; what belongs to one lives in its `pipeline()`."""
 
     def __init__(self, unet: nn.Module, vae: nn.Module, text_encoder: nn.Module, tokenizer: Any,  # noqa: ANN401
                  scheduler: Any, safety_checker: nn.Module | None = None,  # noqa: ANN401 - diffusers' and transformers'
-                 feature_extractor: Any = None) -> None:  # noqa: ANN401 - classes, which take seconds to import
+                 feature_extractor: Any = None,  # noqa: ANN401 - classes, which take seconds to import
+                 plan: Plan | None = None) -> None:
         super().__init__()
         self.unet = unet
         self.vae = vae
@@ -31,6 +66,7 @@ class TextToImage(nn.Module):
         self.scheduler = scheduler
         self.safety_checker = safety_checker
         self.feature_extractor = feature_extractor
+        self.plan = plan
 
     @property
     def latent_shape(self) -> tuple[int, int, int]:
@@ -192,4 +228,5 @@ def build(folder: Path) -> TextToImage:
 
         checker = part(StableDiffusionSafetyChecker, "safety_checker", dtype=torch.float32)
         extractor = CLIPImageProcessorPil.from_pretrained(str(folder), subfolder="feature_extractor", local_files_only=True)
-    return TextToImage(unet, vae, text_encoder, tokenizer, schedule, checker, extractor)
+    plan = Plan.of(folder / "plan.json", unet.config.in_channels)  # pyright: ignore[reportAttributeAccessIssue, reportArgumentType]
+    return TextToImage(unet, vae, text_encoder, tokenizer, schedule, checker, extractor, plan)

@@ -101,6 +101,7 @@ RATE, LAST, WARM_STEPS, STEADY = 8e-4, 0.02, 200, 0.5  # the rate falls after th
 READING = 0.2  # the text encoder's rate, of the denoiser's
 PLANNED, LAYOUT = 0.5, 0.05  # weights of the plan's v and of the label map, beside the picture's v
 DROPPED = 0.1
+NOISY = 0.65  # power of a uniform number: the smaller, the more lessons have much noise
 AVERAGE = 0.9993  # of the weights, a step
 CAPTIONS = 6  # of a portrait
 STEPS, GUIDANCE = 20, 3.0
@@ -233,8 +234,8 @@ def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tens
     """Latents (N, 16, 16, 16) of all pictures, scaled, half precision; kept in the run's folder, where later runs only add.
 
     The picture's own: without the plan."""
-    weights = autoencoder.encoder.state_dict().values()  # a decoder that has learnt on changes nothing here
-    fingerprint = hashlib.sha256(b"".join(value.numpy().tobytes() for value in weights)).hexdigest()
+    weights = autoencoder.encoder.state_dict().values()  # a decoder that has learnt on, or room for a plan, changes nothing
+    fingerprint = hashlib.sha256(b"".join(value[:CODE].numpy().tobytes() for value in weights)).hexdigest()
     path = run / f"latents-{world.name}-{fingerprint[:12]}.npy"
     known = np.load(path)[: world.done] if path.exists() else np.empty((0, CODE, 16, 16), np.float16)
     if len(known) < world.done:
@@ -242,7 +243,7 @@ def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tens
         with torch.inference_mode():
             for i in range(len(known), world.done, 32):
                 x = to_batch(world.read(range(i, min(i + 32, world.done))))
-                parts.append(autoencoder.encode(x).latents.mul(scaling).half().numpy())  # pyright: ignore
+                parts.append(autoencoder.encode(x).latents[:, :CODE].mul(scaling).half().numpy())  # pyright: ignore
                 if i % 3200 == 0:
                     logger.info("%s: %d of %d pictures encoded", world.name, i, world.done)
         known = np.concatenate(parts)
@@ -255,9 +256,15 @@ def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tens
 # --- shipping ---------------------------------------------------------------------------------------------------------
 
 
+def spoken(parts: Sequence[str]) -> str:
+    """"bird: body", "flower: stem", "portrait: beard" -> "body, stem or beard"."""
+    names = list({name.rstrip("s"): name for part in reversed(parts) for name in [part.split(": ")[1]]}.values())[::-1]
+    return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
+
+
 def ship_pipeline(pipeline: StableDiffusionPipeline, words: Sequence[str], about: dict[str, object]) -> Path:
     """Writes assets/checkpoints/world-128 as diffusers lays pipelines out: half precision, `about` in the files' headers,
-    and words.json, the words that its captions ever had.
+    words.json, the words that its captions ever had, and plan.json, what the channels beside the picture's mean.
     """
     folder = CHECKPOINTS / NAME
     for name in ("model_index.json", "scheduler", "text_encoder", "tokenizer", "unet", "vae"):
@@ -273,6 +280,8 @@ def ship_pipeline(pipeline: StableDiffusionPipeline, words: Sequence[str], about
         save_file(load_file(file), file, metadata=metadata)
         file.chmod(0o644)
     (folder / "words.json").write_text(json.dumps(sorted(words)) + "\n", encoding="utf-8")
+    plan = {"first": CODE, "parts": [{"name": spoken(parts), "full": full} for full, parts in PLAN]}
+    (folder / "plan.json").write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
     return folder
 
 
@@ -331,6 +340,8 @@ def main() -> None:
                 np.percentile(every_length, 99), 100 * np.mean(np.array(every_length) > TOKENS),
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (denoiser.unet, denoiser.text)))
     latents = [encoded(world, autoencoder, args.run) for world in worlds]
+    loudness = torch.cat([of_world[::8] for of_world in latents]).float().std((0, 2, 3))
+    loudness /= loudness.mean()
     plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     layouts = [layouts_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     tokens = [[spelled(tokenizer, of_one) for of_one in world] for world in captions]
@@ -349,7 +360,10 @@ def main() -> None:
 
     def losses_of(network: Denoiser, z: Tensor, said: Tensor, layout: Tensor, steps: Tensor,
                   noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean squared errors of the picture's v and of the plan's, and cross entropy of the label maps."""
+        """Mean squared errors of the picture's v and of the plan's, and cross entropy of the label maps.
+
+        A channel of the picture counts by its deviation: half whitened, fine components are louder than in the picture.
+        """
         share = every[steps].view(-1, 1, 1, 1)
         noisy = share.sqrt() * z + (1 - share).sqrt() * noise
         wanted = share.sqrt() * noise - (1 - share).sqrt() * z
@@ -357,7 +371,7 @@ def main() -> None:
         with sdpa_kernel(SDPBackend.MATH):  # with so few tokens a fifth faster, forth and back, than what torch chooses
             v, seen_layout = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
         off = (v.float() - wanted).square()
-        return off[:, :CODE].mean(), off[:, CODE:].mean(), F.cross_entropy(seen_layout, layout)
+        return (off[:, :CODE].mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean(), F.cross_entropy(seen_layout, layout)
 
     @torch.no_grad()
     def unseen() -> list[float]:
@@ -401,8 +415,9 @@ def main() -> None:
             group["lr"] = RATE * group["share"] * fall * min(1.0, (step + 1) / WARM_STEPS)
         z, said, layout = chosen(train[random.integers(len(train), size=BATCH)], random)
         said[torch.rand(BATCH) < DROPPED] = nothing
-        # One noise level from each of BATCH equal parts: the loss of a batch wanders less.
-        steps = (torch.arange(BATCH) + torch.rand(1)).div(BATCH).mul(1000).long().clamp(0, 999)
+        # One noise level from each of BATCH equal parts: the loss of a batch wanders less. More from where there is much
+        # noise: what is wrong after half of the way no decoder mends, what is fine one may learn to (`world_polish`).
+        steps = (torch.arange(BATCH) + torch.rand(1)).div(BATCH).pow(NOISY).mul(1000).long().clamp(0, 999)
         of_v, of_plan, of_layout = losses_of(denoiser, z, said, layout, steps, torch.randn_like(z))
         optimizer.zero_grad(set_to_none=True)
         (of_v + PLANNED * of_plan + LAYOUT * of_layout).backward()

@@ -5,16 +5,18 @@
     python -m gm_core.recipes.world_denoiser --world runs/world-128 --run runs/world-denoiser \
         --autoencoder runs/world-polish/autoencoder --ship
 
-A denoiser's latents are never quite those of a picture: neighbouring blocks disagree, fine components are half noise. So
-latents of the world's pictures get noise, as much as half of the way takes away, and are denoised again with their captions,
-as a visitor's picture is, with guidance. From them the decoder must paint the picture that was there: to a perceptual and an
-adversarial loss, through the SqueezeNet in DATA/weights, as exact pixels would be too much to ask. Regenerated latents have
-a plan beside them, and the decoder learns to look there: it may know that this is an eye. Half of every batch are latents as
-the encoder gives them, without a plan, so that the decoder forgets nothing.
+A denoiser's latents are never quite those of a picture: neighbouring blocks disagree, fine components are half noise. So the
+decoder grows, by channels and blocks that change nothing at first, and looks at three kinds of latents. Those that the
+encoder gives, without a plan: from them it must paint the picture exactly, so that it forgets nothing. Those of the world's
+pictures with noise, nearly all of the way, that the denoiser took away again, with a caption and guidance as for a visitor,
+while the plan was held to what is true: from them it must paint what was there, to a perceptual and an adversarial loss, as
+exact pixels would be too much to ask. And those that the denoiser made of nothing but noise and a caption: there only the
+adversarial loss has a say. The last two have a plan beside them, where the decoder may look, and the discriminator does: it
+can know that this is to be an eye.
 
-Code and denoiser stay as they are. Regenerated latents are kept in a pool, one new one a step. Minutes are of work, not of the
-clock's: the same command goes on after an interruption. Rows of the sheet: pictures; regenerated, by the decoder before and
-after.
+All see through the SqueezeNet in DATA/weights. Code and denoiser stay as they are. Latents are kept in pools, a few new
+ones every few steps. Minutes are of work, not of the clock's: the same command goes on after an interruption. Rows of the
+sheet: pictures; regenerated, by the decoder before and after; made of noise, before and after.
 """
 
 import argparse
@@ -22,33 +24,87 @@ import copy
 import logging
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
-from diffusers import DDIMScheduler  # pyright: ignore[reportPrivateImportUsage]
+import torch.nn.functional as F
+from diffusers import AutoencoderTiny, DDIMScheduler  # pyright: ignore[reportPrivateImportUsage]
+from diffusers.models.unets.unet_2d_blocks import AutoencoderTinyBlock
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
 from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
 from gm_core.recipes.critic import Critic
-from gm_core.recipes.world_autoencoder import WorldFolder, measure, reconstruction_loss, to_batch
-from gm_core.recipes.world_denoiser import CODE, GUIDANCE, SCHEDULE, Denoiser, captions_of, opened, plans_of, widened
+from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
+from gm_core.recipes.world_autoencoder import WorldFolder, measure, prepare, reconstruction_loss, to_batch
+from gm_core.recipes.world_denoiser import (
+    CHANNELS,
+    CODE,
+    GUIDANCE,
+    PLAN,
+    SCHEDULE,
+    Denoiser,
+    captions_of,
+    opened,
+    plans_of,
+    widened,
+)
 from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
 
-POOL = 192  # regenerated pictures at hand, of which every step replaces one
-STRIDE, DEEPEST = 50, 10  # of the noise's 1000 steps; strides that are denoised again, at most
-CROP, HALF = 96, 3  # side of the crops, and how many of each kind
-RATE, JUDGE_RATE, LAST = 2e-4, 4e-4, 0.05
-PIXELS, PERCEPTUAL, ADVERSARIAL = 0.25, 0.8, 0.05
+WIDTH, BLOCKS = 64, (8, 5, 2, 0)  # of the decoder: its channels, and its blocks at 16, 32, 64 and 128 px
+POOLS = (128, 64)  # latents at hand, regenerated and made of noise
+FRESH, EVERY = 4, (4, 8)  # so many of each are replaced, after so many steps
+STRIDE, DEEPEST, WHOLE = 50, 17, 20  # of the noise's 1000 steps; strides that are denoised again, at most; all of them
+CROP = 96
+ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
+RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
+EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL = 2.0, 0.15, 0.8, 0.07
 AVERAGE = 0.998  # of the weights, a step
+FULL = torch.tensor([full for full, _ in PLAN]).view(-1, 1, 1)
 
 
 @torch.no_grad()
-def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, strides: int, noise: Tensor) -> Tensor:
-    """Latents (B, CHANNELS, 16, 16) with so many strides' noise and denoised again by DDIM with guidance; said: tokens."""
+def grown(narrow: AutoencoderTiny) -> AutoencoderTiny:
+    """One with a decoder of WIDTH channels and BLOCKS blocks that answers as the narrow one does, so far: what is new hears
+    the rest and is not heard, and blocks that are new add nothing, as each follows another.
+    """
+    if narrow.config["decoder_block_out_channels"][0] == WIDTH:
+        return narrow
+    wide = AutoencoderTiny(**{
+        **AUTOENCODER, "latent_channels": CHANNELS, "scaling_factor": narrow.config["scaling_factor"],
+        "decoder_block_out_channels": (WIDTH,) * 4, "num_decoder_blocks": BLOCKS})
+    prepare(wide)
+    wide.encoder.load_state_dict(narrow.encoder.state_dict())
+    layers = list(narrow.decoder.layers)
+    for layer in wide.decoder.layers:
+        if isinstance(layer, AutoencoderTinyBlock) and not isinstance(layers[0], AutoencoderTinyBlock):
+            for value in layer.conv[-1].parameters():  # pyright: ignore[reportCallIssue, reportIndexIssue]
+                value.zero_()
+            continue
+        for conv, known in zip(_convolutions(layer), _convolutions(layers.pop(0)), strict=True):
+            outputs, inputs = known.weight.shape[:2]
+            conv.weight[:outputs] = 0
+            conv.weight[:outputs, :inputs] = known.weight
+            if conv.bias is not None and known.bias is not None:
+                conv.bias[:outputs] = known.bias
+    return wide.eval().requires_grad_(False)
+
+
+def _convolutions(layer: nn.Module) -> list[nn.Conv2d]:
+    return [module for module in layer.modules() if isinstance(module, nn.Conv2d)]
+
+
+@torch.no_grad()
+def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, strides: int, noise: Tensor,
+                planned: bool = False) -> Tensor:
+    """Latents (B, CHANNELS, 16, 16) with so many strides' noise, denoised again by DDIM with guidance; said: tokens.
+
+    planned: hold the plan to that of z, with its share of the noise.
+    """
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
     words = denoiser.text(torch.cat([nothing.expand(len(z), -1), said])).last_hidden_state
     times = [STRIDE * k - 1 for k in range(strides, 0, -1)]
@@ -62,6 +118,8 @@ def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, st
         v = of_nothing + GUIDANCE * (of_words - of_nothing)
         clean, left = share.sqrt() * x - (1 - share).sqrt() * v, share.sqrt() * v + (1 - share).sqrt() * x
         x = later.sqrt() * clean + (1 - later).sqrt() * left
+        if planned:
+            x[:, CODE:] = later.sqrt() * z[:, CODE:] + (1 - later).sqrt() * noise[:, CODE:]
     return x
 
 
@@ -81,7 +139,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     before = widened(opened(args.autoencoder))
     scaling = float(before.config["scaling_factor"])
-    network, critic = copy.deepcopy(before), Critic(args.data, JUDGE_RATE)
+    network, critic = copy.deepcopy(grown(before)), Critic(args.data, JUDGE_RATE, len(PLAN))
     network.decoder.requires_grad_(True)
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = copy.deepcopy(network).requires_grad_(False)
@@ -110,41 +168,47 @@ def main() -> None:
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
 
-    def fresh(count: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor]:
-        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, and those regenerated with one."""
+    def fresh(count: int, strides: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, those regenerated with one, and the
+        true plan."""
         chosen = [(of, int(random.choice(worlds[of].held_out if held_out else worlds[of].train)))
                   for of in random.integers(len(worlds), size=count)]
         x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
         told = [captions[of][number][random.integers(len(captions[of][number]))] for of, number in chosen]
         with torch.no_grad():
             z = network.encode(x).latents * scaling  # pyright: ignore[reportAttributeAccessIssue]
-        said = torch.from_numpy(spelled(tokenizer, told)).long()
         planned = torch.cat([z[:, :CODE], torch.stack([plans[of][number] for of, number in chosen]).float()], 1)
-        made = regenerated(denoiser, planned, said, nothing, int(random.integers(2, DEEPEST + 1)), torch.randn_like(planned))
-        return x, z, made
+        said = torch.from_numpy(spelled(tokenizer, told)).long()
+        made = regenerated(denoiser, planned, said, nothing, strides, torch.randn_like(planned), strides < WHOLE)
+        return x, z, made, planned[:, CODE:]
 
-    def crops(pictures: Tensor, latents: Tensor) -> tuple[Tensor, Tensor]:
-        """The same random places of pictures and of their latents."""
+    def depth() -> int:
+        return int(random.integers(3, DEEPEST + 1))
+
+    def crops(pictures: Tensor, *cells: Tensor) -> list[Tensor]:
+        """The same random places of pictures and of what is known of their cells."""
         found = []
-        for x, z in zip(pictures, latents, strict=True):
+        for x, *of_cells in zip(pictures, *cells, strict=True):
             top, left = random.integers(0, (128 - CROP) // 8 + 1, 2)
             found.append((x[:, 8 * top : 8 * top + CROP, 8 * left : 8 * left + CROP],
-                          z[:, top : top + CROP // 8, left : left + CROP // 8]))
-        return torch.stack([x for x, _ in found]), torch.stack([z for _, z in found])
+                          *(one[:, top : top + CROP // 8, left : left + CROP // 8] for one in of_cells)))
+        return [torch.stack(one).contiguous(memory_format=torch.channels_last) for one in zip(*found, strict=True)]
 
     def save() -> None:
         save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, worked=worked)
         average.save_pretrained(args.run / "autoencoder", safe_serialization=True)
-        x, _, made = (part[:24] for part in seen)
         with torch.no_grad():
-            rows = [[picture / 2 + 0.5 for picture in some] for some in (
-                x, before.decode(made / scaling).sample, average.decode(made / scaling).sample)]  # pyright: ignore
-        sheet([row[i : i + 8] for i in range(0, len(x), 8) for row in rows], args.run / f"sheet-{round(worked / 60):03d}.webp")
+            painted: list[Any] = [decoder.decode(latents / scaling) for latents in (seen[2], unseen)
+                                  for decoder in (before, average)]
+        rows = [[picture / 2 + 0.5 for picture in some] for some in (seen[0], *(one.sample for one in painted))]
+        sheet([row[i : i + 8] for i in range(0, len(unseen), 8) for row in rows],
+              args.run / f"sheet-{round(worked / 60):03d}.webp")
         logger.info("held out, as encoded: %s", measure(average, worlds, 64))
 
-    seen = fresh(24, held_out=True)
-    pool = [fresh(8) for _ in range(POOL // 8)]
-    pictures, latents, made = (torch.cat(part) for part in zip(*pool, strict=True))
+    seen = fresh(16, DEEPEST - 2, held_out=True)
+    unseen = fresh(16, WHOLE, held_out=True)[2]
+    pools = [[torch.cat(part) for part in zip(*(fresh(FRESH, WHOLE if whole else depth()) for _ in range(size // FRESH)),
+                                              strict=True)] for whole, size in enumerate(POOLS)]
     ending = told_to_end()
     told: dict[str, list[float]] = {}
     reported = saved = time.perf_counter()
@@ -156,20 +220,33 @@ def main() -> None:
         for optim, rate in ((optimizer, RATE), (critic.optimizer, JUDGE_RATE)):
             for group in optim.param_groups:
                 group["lr"] = rate * fall * min(1.0, (step + 1) / 100)
-        oldest = step % len(pictures)
-        for whole, new in zip((pictures, latents, made), fresh(1), strict=True):
-            whole[oldest] = new[0]
-        chosen = torch.from_numpy(random.choice(len(pictures), 2 * HALF, replace=False))
-        x, z = crops(pictures[chosen], torch.cat([latents[chosen[:HALF]], made[chosen[HALF:]]]))
-        x, z = (part.contiguous(memory_format=torch.channels_last) for part in (x, z))
+        for whole, (pool, every) in enumerate(zip(pools, EVERY, strict=True)):
+            if step % every == every - 1:
+                oldest = step // every * FRESH % len(pool[0])
+                for kept, new in zip(pool, fresh(FRESH, WHOLE if whole else depth()), strict=True):
+                    kept[oldest : oldest + FRESH] = new
+        (pictures, latents, again, true), (others, _, of_noise, theirs) = pools
+        known = torch.from_numpy(random.choice(len(pictures), ENCODED + REGENERATED, replace=False))
+        new = torch.from_numpy(random.choice(len(others), MADE, replace=False))
+        x, z, plan = crops(torch.cat([pictures[known], others[new]]),
+                           torch.cat([latents[known[:ENCODED]], again[known[ENCODED:]], of_noise[new]]),
+                           torch.cat([true[known], theirs[new]]))
+        # A plan that was made is less clean than a true one; by that alone no judge shall know.
+        fit = [(one[ENCODED:] / FULL).clamp(0, 1) for one in (z[:, CODE:], plan)]
+        made_of, true_to = (F.interpolate(one + 0.1 * torch.randn_like(one), scale_factor=8.0) for one in fit)
         y = quickly(network.decode, z / scaling).sample
-        pixels = reconstruction_loss(y, x)
-        perceptual, adversarial = critic.opinion(y / 2 + 0.5, x / 2 + 0.5, random)
+        exact = reconstruction_loss(y[:ENCODED], x[:ENCODED])
+        pixels = reconstruction_loss(y[ENCODED:-MADE], x[ENCODED:-MADE])
+        perceptual, adversarial = critic.opinion(y[ENCODED:] / 2 + 0.5, x[ENCODED:] / 2 + 0.5, random, REGENERATED,
+                                                   (made_of, true_to))
+        loss = (EXACT * exact + PIXELS * pixels + PERCEPTUAL * perceptual
+                + ADVERSARIAL * min(1.0, step / 300) * adversarial)
         optimizer.zero_grad(set_to_none=True)
-        (PIXELS * pixels + PERCEPTUAL * perceptual + ADVERSARIAL * min(1.0, step / 300) * adversarial).backward()
+        loss.backward()
         torch.nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
         optimizer.step()
-        parted = {"pixels": pixels, "perceptual": perceptual, "adversarial": adversarial, "judge": critic.learn()}
+        parted = {"exact": exact, "pixels": pixels, "perceptual": perceptual, "adversarial": adversarial,
+                  "judge": critic.learn()}
         for name, value in parted.items():
             told.setdefault(name, []).append(float(value.detach()))
         step += 1

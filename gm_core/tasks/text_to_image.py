@@ -35,6 +35,10 @@ SMALL = 32
 PREVIEW_SHARE = 0.2
 """Previews may take this share of the time."""
 PREVIEW_SIDE = 640
+PLAN_COLOURS = ("#8a5a2e", "#4f8f4a", "#c98a1b", "#5b3a8c", "#d9698f", "#b23a48", "#3f78b5", "#7d8b99", "#e0762f", "#111820",
+                "#a8763e", "#e3b394")
+PLAN_PAPER = "#eeece5"
+"""Of the parts of a plan, in their order, and of what is none of them."""
 
 _REPOSITORY = re.compile(r"(?P<repo>[\w.-]{1,96}/[\w.-]{1,96})@(?P<revision>[0-9a-f]{40})")
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
@@ -67,7 +71,7 @@ def text_to_image(prompt: str, *, checkpoint: str = "world-128", negative_prompt
             report((i + at_once * (fraction or 0.0)) / pictures, doing, preview)
 
         seeds = range(seed + i, min(seed + i + at_once, seed + pictures))
-        found += _drawn(network, prompt, negative_prompt, steps, guidance, seeds, tell)
+        found += _drawn(network, prompt, negative_prompt, steps, guidance, seeds, tell)[0]
     return found
 
 
@@ -82,6 +86,10 @@ class WordMaps:
     """(words, h, w) float32: share of the word's tokens in what each place attended to."""
     tokens: np.ndarray
     """(tokens, h, w) float32: the same for every token, begin, end and padding too; 1 together at every place."""
+    parts: tuple[str, ...] = ()
+    """What the checkpoint plans beside the picture, if it does: see `gm_core.models.text_to_image.Plan`."""
+    plan: np.ndarray | None = None
+    """(parts, h, w) float32 in 0..1: how much of each cell each part fills, as the denoiser planned it."""
 
 
 def word_maps(prompt: str, *, checkpoint: str = "world-128", negative_prompt: str = "", steps: int | None = None,
@@ -92,11 +100,13 @@ def word_maps(prompt: str, *, checkpoint: str = "world-128", negative_prompt: st
     record, steps, guidance = _checked(prompt, checkpoint, negative_prompt, steps, guidance, seed)
     network = _network(record, report)
     watcher = WordWatcher(network.latent_shape[1:])
-    [picture] = _drawn(network, prompt, negative_prompt, steps, guidance, [seed], report, watcher)
+    [picture], latents = _drawn(network, prompt, negative_prompt, steps, guidance, [seed], report, watcher)
     tokens = watcher.maps().cpu().numpy()
     words, groups = _tokens_of_words(prompt, network.tokenizer)
     maps = np.stack([tokens[group].sum(0) for group in groups]) if groups else np.empty((0, *tokens.shape[1:]), np.float32)
-    return WordMaps(picture, words, maps, tokens)
+    if network.plan is None:
+        return WordMaps(picture, words, maps, tokens)
+    return WordMaps(picture, words, maps, tokens, network.plan.parts, network.plan.shares(latents)[0].cpu().numpy())
 
 
 def overlaid(picture: Image.Image, where: np.ndarray) -> Image.Image:
@@ -106,6 +116,18 @@ def overlaid(picture: Image.Image, where: np.ndarray) -> Image.Image:
     glow = Image.fromarray((255 * share).astype(np.uint8)).resize(picture.size, Image.Resampling.BICUBIC)
     dim = Image.blend(picture.convert("L").convert("RGB"), Image.new("RGB", picture.size, "#171d26"), 0.55)
     return Image.composite(picture, dim, glow)
+
+
+def plan_drawn(shares: np.ndarray, size: tuple[int, int]) -> Image.Image:
+    """A plan (parts, h, w) in 0..1 as a mosaic of `PLAN_COLOURS` on paper, RGB of that width and height."""
+    colours = np.array([_rgb(PLAN_COLOURS[i % len(PLAN_COLOURS)]) for i in range(len(shares))], np.float32)
+    shares = shares / np.maximum(1.0, shares.sum(0))  # the parts of a cell share it
+    mixed = np.einsum("phw,pc->hwc", shares, colours) + (1 - shares.sum(0))[..., None] * np.array(_rgb(PLAN_PAPER), np.float32)
+    return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
+
+
+def _rgb(colour: str) -> tuple[int, ...]:
+    return tuple(bytes.fromhex(colour[1:]))
 
 
 def guidance_grid(prompt: str, *, checkpoint: str = "world-128", negative_prompt: str = "", guidances: Sequence[float],
@@ -290,8 +312,8 @@ def _network(record: Checkpoint, report: Report) -> TextToImage:
 
 @torch.inference_mode()
 def _drawn(network: TextToImage, prompt: str, negative_prompt: str, steps: int, guidance: float, seeds: Sequence[int],
-           report: Report, watcher: WordWatcher | None = None) -> list[Image.Image]:
-    """One picture for each seed, denoised together."""
+           report: Report, watcher: WordWatcher | None = None) -> tuple[list[Image.Image], Tensor]:
+    """One picture for each seed, denoised together, and the latents that they were decoded from."""
     pipeline = network.pipeline()
     target = next(network.unet.parameters()).device
     guided = guidance > 1
@@ -328,7 +350,7 @@ def _drawn(network: TextToImage, prompt: str, negative_prompt: str, steps: int, 
         if bad:
             picture.info["withheld"] = True
     report(1.0, "Done", None)
-    return found
+    return found, latents
 
 
 def _judged(pipeline: Any, pictures: Tensor) -> tuple[Tensor, list[bool]]:  # noqa: ANN401

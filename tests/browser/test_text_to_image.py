@@ -120,9 +120,14 @@ def test_four_pictures_words_to_click_and_the_grid(room, tmp_path):
     room.click("#text_to_image-watch")
     room.wait_for_selector("#text_to_image-words:visible")
     said = room.locator("#text_to_image-words label").all_inner_texts()
-    assert [word.strip() for word in said] == ["the picture", "a", "blue", "bird"]
+    assert [word.strip() for word in said] == ["the picture", "its plan", "a", "blue", "bird"]
     room.locator("#text_to_image-words label", has_text="blue").click()
     room.wait_for_function("src => document.querySelector('#text_to_image-result img').src !== src", arg=plain)
+
+    lit = shown(room)
+    room.locator("#text_to_image-words label", has_text="its plan").click()
+    room.wait_for_function("src => document.querySelector('#text_to_image-result img').src !== src", arg=lit)
+    room.wait_for_selector("#text_to_image-parts :text('Beside the picture the denoiser plans')")
 
     room.click("text=Guidance × steps")
     room.click("#text_to_image-compare")

@@ -111,4 +111,7 @@ def test_heads_answer_for_every_tap():
     network = FeatureDiscriminator(width=4)
     answers = network({tap: torch.rand(2, channels, 7, 5) for tap, channels in TAPS.items()})
     assert [answer.shape for answer in answers] == [(2, 1, 7, 5)] * len(TAPS)
+    told = FeatureDiscriminator(width=4, told=3)
+    answers = told({tap: torch.rand(2, channels, 7, 5) for tap, channels in TAPS.items()}, torch.rand(2, 3, 28, 20))
+    assert [answer.shape for answer in answers] == [(2, 1, 7, 5)] * len(TAPS)
     assert least_squares([torch.ones(1), torch.zeros(1)], True) == 0.5 == least_squares([torch.ones(1), torch.zeros(1)], False)

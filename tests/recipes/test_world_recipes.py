@@ -61,8 +61,9 @@ def small(monkeypatch):
     monkeypatch.setattr(world_reader, "LEARNT_FROM", 500)
     monkeypatch.setattr(world_reader, "BATCH", 4)
     monkeypatch.setattr(world_denoiser, "STEPS", 2)
-    monkeypatch.setattr(world_polish, "POOL", 8)
-    monkeypatch.setattr(world_polish, "DEEPEST", 2)
+    monkeypatch.setattr(world_polish, "POOLS", (8, 4))
+    monkeypatch.setattr(world_polish, "WHOLE", 4)
+    monkeypatch.setattr(world_polish, "DEEPEST", 3)
 
 
 @pytest.mark.slow
@@ -115,7 +116,7 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     begun = state_of(tmp_path / "polish")
     run(world_polish, *polish, "--minutes", begun["worked"] / 60 + 0.01)
     polished = load_file(tmp_path / "polish" / "autoencoder" / "diffusion_pytorch_model.safetensors")
-    rough = widened(world_denoiser.opened(tmp_path / "ae" / "autoencoder")).state_dict()
+    rough = world_polish.grown(widened(world_denoiser.opened(tmp_path / "ae" / "autoencoder"))).state_dict()
     assert state_of(tmp_path / "polish")["step"] > begun["step"] >= 1
     assert {key.split(".")[0] for key in rough if not torch.equal(rough[key], polished[key])} == {"decoder"}
 
@@ -127,6 +128,7 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     assert all(torch.equal(vae[key], value.half()) for key, value in polished.items())
     assert not any("layout" in key for file in shipped.glob("*/*.safetensors") for key in load_file(file))
     assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
+    assert network.plan.first == 16 and network.plan.parts[3] == "crown or hair" and len(network.plan.parts) == len(PLAN)
     for file in shipped.glob("*/*.safetensors"):
         with safe_open(file, "pt") as opened:
             assert opened.metadata()["recipe"] == "gm_core.recipes.world_denoiser"
@@ -181,6 +183,23 @@ def test_a_wider_autoencoder_does_not_look_at_the_plan():
         assert torch.allclose(wide.decode(wider).sample, narrow.decode(z).sample, atol=1e-5)
 
 
+def test_a_decoder_that_grew_answers_as_before():
+    torch.manual_seed(0)
+    config = {**world_autoencoder.CONFIG, "num_decoder_blocks": (2, 1, 1, 0), "latent_channels": 16 + len(PLAN)}
+    narrow = world_autoencoder.AutoencoderTiny(**config, scaling_factor=1.5)
+    wide = world_polish.grown(narrow)
+    assert world_polish.grown(wide) is wide and wide.config["scaling_factor"] == 1.5
+    x, z = torch.rand(2, 3, 64, 64) * 2 - 1, torch.randn(2, 16 + len(PLAN), 8, 8)
+    with torch.no_grad():
+        assert torch.equal(wide.encode(x).latents, narrow.encode(x).latents)
+        assert torch.allclose(wide.decode(z).sample, narrow.decode(z).sample, atol=1e-5)
+    assert sum(value.numel() for value in wide.decoder.parameters()) > sum(v.numel() for v in narrow.decoder.parameters())
+    wide.decoder.requires_grad_(True)
+    wide.decode(z).sample.square().mean().backward()
+    assert all(value.grad is not None and value.grad.isfinite().all() for value in wide.decoder.parameters())
+    assert wide.decoder.layers[0].weight.grad[:, 16:].any(), "it can learn to look at the plan"
+
+
 def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
     monkeypatch.setattr(world_reader, "BATCH", 32)
     torch.manual_seed(0)
@@ -219,6 +238,8 @@ def test_what_is_denoised_again_is_what_diffusers_own_schedule_makes_of_it():
             of_nothing, of_words = denoiser.unet(torch.cat([x, x]), time_, encoder_hidden_states=words).sample.chunk(2)
             x = schedule.step(of_nothing + world_denoiser.GUIDANCE * (of_words - of_nothing), time_, x).prev_sample
     assert (ours - x).abs().max() < 0.05 * x.std(), "bfloat16 apart"
+    held = world_polish.regenerated(denoiser, z, said, nothing, 3, noise, planned=True)
+    assert torch.allclose(held[:, 16:], z[:, 16:], atol=1e-5) and not torch.allclose(held[:, :16], z[:, :16], atol=0.1)
 
 
 def test_without_a_reader_there_is_a_sentence(tmp_path):

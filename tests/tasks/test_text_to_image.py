@@ -24,6 +24,7 @@ from gm_core.tasks.text_to_image import (
     defaults,
     guidance_grid,
     overlaid,
+    plan_drawn,
     reading,
     text_to_image,
     unknown_words,
@@ -188,6 +189,39 @@ def test_a_picture_is_lit_where_the_map_is_high():
     seen = pixels(overlaid(picture, where))
     assert tuple(seen[32, 60]) == (255, 0, 0) and seen[32, 4].max() < 100
     assert pixels(overlaid(picture, np.ones((8, 8), np.float32))).shape == (64, 64, 3), "a flat map is no error"
+
+
+def test_the_plan_is_what_the_denoiser_made_of_those_channels():
+    found = word_maps(BIRD, seed=2)
+    assert found.parts == ("wing or petal", "eye") and found.plan.shape == (2, 8, 8)
+    assert 0 <= found.plan.min() < found.plan.max() <= 1
+    network = load(NAME)
+    latents = torch.zeros(1, 4, 8, 8)
+    latents[0, 2, 0, :3] = torch.tensor([1.5, 0.75, -1.0])
+    latents[0, 3, 7, 7] = 9.0
+    shares = network.plan.shares(latents)[0]
+    assert shares[0, 0, :4].tolist() == [1.0, 0.25, 0.0, 0.0] and shares[1, 7, 7] == 1.0 and shares.sum() == 2.25
+
+
+def test_a_plan_is_drawn_as_a_mosaic():
+    shares = np.zeros((2, 8, 8), np.float32)
+    shares[0, 0, 0], shares[1, 0, 0], shares[1, 7, 7] = 1, 1, 1
+    seen = pixels(plan_drawn(shares, (64, 32)))
+    assert seen.shape == (32, 64, 3)
+    brown, green, paper = (138, 90, 46), (79, 143, 74), (238, 236, 229)
+    assert tuple(seen[31, 63]) == green and tuple(seen[0, 63]) == paper
+    assert np.abs(seen[3, 7] - np.mean([brown, green], 0)).max() <= 1, "parts that claim one cell share it"
+
+
+@pytest.mark.parametrize(("told", "sentence"), [
+    ("not json", "cannot be read"), ("[]", "cannot be read"), ('{"first": 2}', "cannot be read"),
+    ('{"first": 2, "parts": []}', "does not fit"),
+    ('{"first": 3, "parts": [{"name": "a", "full": 1}, {"name": "b", "full": 1}]}', "does not fit"),
+    ('{"first": 2, "parts": [{"name": "a", "full": 0}]}', "does not fit")])
+def test_a_plan_that_does_not_fit_the_latents_is_refused(told, sentence, tmp_path):
+    folder = write({**tiny_pipeline(), "plan.json": told.encode()}, tmp_path / "pipeline")
+    with pytest.raises(CheckpointError, match=sentence):
+        build(folder)
 
 
 # --- a grid of settings -----------------------------------------------------------------------------------------------
