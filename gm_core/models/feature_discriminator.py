@@ -36,7 +36,7 @@ class FeatureDiscriminator(nn.Module):
             x = features[tap]
             seen = F.normalize(x, dim=1) * x.shape[1] ** 0.5
             if told is not None:
-                seen = torch.cat([seen, F.adaptive_avg_pool2d(told, list(x.shape[-2:]))], 1)
+                seen = torch.cat([seen, F.adaptive_avg_pool2d(told, (x.shape[-2], x.shape[-1]))], 1)
             found.append(head(seen))
         return found
 

@@ -16,9 +16,7 @@ The world knows more of its pictures than a photographer: where the beak is, and
 beside the picture's own, the plan: which part of the body, the flower or the face fills how much of each cell. The denoiser
 makes both at once (as ReDi does with what a network that sees finds in the picture: Kouzelis et al. 2025, arXiv:2504.16064).
 The plan's numbers are large and few, so it comes out of the noise a little earlier: first where the beak will be, then how
-it looks. The decoder need not look at the plan. And from what the denoiser thinks three quarters of its way through, a
-convolution must tell the finer label map of the clean picture (a drawn world's answer to REPA, Yu et al. 2024,
-arXiv:2410.06940); it is thrown away afterwards.
+it looks. The decoder need not look at the plan, but may learn to (`world_polish`).
 
 Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
 portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
@@ -99,7 +97,7 @@ CHANNELS = CODE + len(PLAN)
 BATCH = 32
 RATE, LAST, WARM_STEPS, STEADY = 8e-4, 0.02, 200, 0.5  # the rate falls after this share of the minutes
 READING = 0.2  # the text encoder's rate, of the denoiser's
-PLANNED, LAYOUT = 0.5, 0.05  # weights of the plan's v and of the label map, beside the picture's v
+PLANNED = 0.25  # weight of the plan's v, which is learnt soon, beside the picture's
 DROPPED = 0.1
 NOISY = 0.65  # power of a uniform number: the smaller, the more lessons have much noise
 AVERAGE = 0.9993  # of the weights, a step
@@ -141,12 +139,6 @@ def label_maps(folder: Path, first: int, last: int) -> np.ndarray:
     return np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8) if alone else labels
 
 
-def layouts_of(folder: Path, done: int) -> Tensor:
-    """The label maps of the first `done` pictures, every fourth pixel of 128: (N, 32, 32) uint8."""
-    return torch.from_numpy(np.concatenate([label_maps(folder, i, min(i + 500, done))[:, 2::4, 2::4]
-                                            for i in range(0, done, 500)]))
-
-
 def plans_of(folder: Path, done: int) -> Tensor:
     """The plans of the first `done` pictures: (N, len(PLAN), 16, 16), half precision, from 0 to what `PLAN` says.
 
@@ -176,19 +168,11 @@ class Denoiser(nn.Module):
         self.text = text_encoder()
         self.unet = UNet2DConditionModel(in_channels=CHANNELS, out_channels=CHANNELS, cross_attention_dim=TEXT["hidden_size"],
                                          **UNET)
-        self.layout = nn.Sequential(nn.Conv2d(UNET["block_out_channels"][1], 4 * len(LABELS), 1), nn.PixelShuffle(2))
 
-    def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """noisy: latents (B, CHANNELS, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS).
-
-        Returns v, of the latents' shape, and logits of the label map (B, len(LABELS), 32, 32).
-        """
+    def forward(self, noisy: Tensor, steps: Tensor, tokens: Tensor) -> Tensor:
+        """v, of the shape of `noisy`: latents (B, CHANNELS, 16, 16) at `steps` (B,) of 1000. tokens: (B, TOKENS)."""
         words = self.text(tokens).last_hidden_state
-        thoughts: list[Tensor] = []
-        hook = self.unet.up_blocks[-2].register_forward_hook(lambda *called: thoughts.append(called[2]))
-        v = self.unet(noisy, steps, encoder_hidden_states=words).sample
-        hook.remove()
-        return v, self.layout(thoughts[0])
+        return self.unet(noisy, steps, encoder_hidden_states=words).sample
 
 
 def opened(folder: Path) -> AutoencoderTiny:
@@ -305,7 +289,7 @@ def main() -> None:
     average = copy.deepcopy(denoiser).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW([
         {"params": [p for p in part.parameters() if (p.ndim > 1) == decays], "weight_decay": 0.01 * decays, "share": share}
-        for part, share in ((denoiser.unet, 1.0), (denoiser.layout, 1.0), (denoiser.text, READING))
+        for part, share in ((denoiser.unet, 1.0), (denoiser.text, READING))
         for decays in (True, False)], RATE, (0.9, 0.98), fused=True)
     parts: dict[str, nn.Module | torch.optim.Optimizer] = {"denoiser": denoiser, "average": average, "optimizer": optimizer}
     step, seen, worked = 0, 0, 0.0
@@ -343,7 +327,6 @@ def main() -> None:
     loudness = torch.cat([of_world[::8] for of_world in latents]).float().std((0, 2, 3))
     loudness /= loudness.mean()
     plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
-    layouts = [layouts_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     tokens = [[spelled(tokenizer, of_one) for of_one in world] for world in captions]
     nothing = torch.from_numpy(spelled(tokenizer, [""])[0]).long()
     train = np.array([(of, number) for of, world in enumerate(worlds) for number in world.train])
@@ -351,16 +334,14 @@ def main() -> None:
                 for number in world.held_out[:: max(1, len(world.held_out) // 64)][:64]]
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
 
-    def chosen(pairs: Sequence[tuple[int, int]] | np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """Latents (B, CHANNELS, 16, 16), one caption of each as tokens (B, TOKENS), and label maps (B, 32, 32)."""
+    def chosen(pairs: Sequence[tuple[int, int]] | np.ndarray, random: np.random.Generator) -> tuple[Tensor, Tensor]:
+        """Latents (B, CHANNELS, 16, 16), and one caption of each as tokens (B, TOKENS)."""
         z = torch.stack([torch.cat([latents[of][number], plans[of][number]]) for of, number in pairs]).float()
         of_each = [tokens[of][number] for of, number in pairs]
-        said = torch.from_numpy(np.stack([some[random.integers(len(some))] for some in of_each])).long()
-        return z, said, torch.stack([layouts[of][number] for of, number in pairs]).long()
+        return z, torch.from_numpy(np.stack([some[random.integers(len(some))] for some in of_each])).long()
 
-    def losses_of(network: Denoiser, z: Tensor, said: Tensor, layout: Tensor, steps: Tensor,
-                  noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Mean squared errors of the picture's v and of the plan's, and cross entropy of the label maps.
+    def losses_of(network: Denoiser, z: Tensor, said: Tensor, steps: Tensor, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Mean squared errors of the picture's v and of the plan's.
 
         A channel of the picture counts by its deviation: half whitened, fine components are louder than in the picture.
         """
@@ -369,9 +350,9 @@ def main() -> None:
         wanted = share.sqrt() * noise - (1 - share).sqrt() * z
         how = quickly if network.training else exactly
         with sdpa_kernel(SDPBackend.MATH):  # with so few tokens a fifth faster, forth and back, than what torch chooses
-            v, seen_layout = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
+            v = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
         off = (v.float() - wanted).square()
-        return (off[:, :CODE].mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean(), F.cross_entropy(seen_layout, layout)
+        return (off[:, :CODE].mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean()
 
     @torch.no_grad()
     def unseen() -> list[float]:
@@ -379,10 +360,10 @@ def main() -> None:
         random, generator = np.random.default_rng(0), torch.Generator().manual_seed(0)
         found = []
         for i in range(0, len(held_out), 64):
-            z, said, layout = chosen(held_out[i : i + 64], random)
+            z, said = chosen(held_out[i : i + 64], random)
             steps = (torch.arange(len(z)) + 0.5).div(len(z)).mul(1000).long()
             noise = torch.randn(z.shape, generator=generator)
-            found.append([float(part) for part in losses_of(average, z, said, layout, steps, noise)])
+            found.append([float(part) for part in losses_of(average, z, said, steps, noise)])
         return [round(float(value), 4) for value in np.mean(found, 0)]
 
     watched = [held_out[i * len(held_out) // 8] for i in range(min(8, len(held_out)))]
@@ -399,7 +380,7 @@ def main() -> None:
         rows += [list(sampled(pipeline, watched_captions, seed)) for seed in (1000, 2000)]
         rows += [list(sampled(pipeline, LECTURES, 3000))] if fits else []
         sheet(rows, args.run / f"sheet-{round(worked / 60):04d}.webp")
-        logger.info("held out: loss of v, of the plan's, of label maps %s", unseen())
+        logger.info("held out: loss of v and of the plan's %s", unseen())
 
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
@@ -413,17 +394,17 @@ def main() -> None:
         fall = 1.0 if share < STEADY else max(LAST, (1 - share) / (1 - STEADY))
         for group in optimizer.param_groups:
             group["lr"] = RATE * group["share"] * fall * min(1.0, (step + 1) / WARM_STEPS)
-        z, said, layout = chosen(train[random.integers(len(train), size=BATCH)], random)
+        z, said = chosen(train[random.integers(len(train), size=BATCH)], random)
         said[torch.rand(BATCH) < DROPPED] = nothing
         # One noise level from each of BATCH equal parts: the loss of a batch wanders less. More from where there is much
         # noise: what is wrong after half of the way no decoder mends, what is fine one may learn to (`world_polish`).
         steps = (torch.arange(BATCH) + torch.rand(1)).div(BATCH).pow(NOISY).mul(1000).long().clamp(0, 999)
-        of_v, of_plan, of_layout = losses_of(denoiser, z, said, layout, steps, torch.randn_like(z))
+        of_v, of_plan = losses_of(denoiser, z, said, steps, torch.randn_like(z))
         optimizer.zero_grad(set_to_none=True)
-        (of_v + PLANNED * of_plan + LAYOUT * of_layout).backward()
+        (of_v + PLANNED * of_plan).backward()
         torch.nn.utils.clip_grad_norm_(denoiser.parameters(), 1.0)
         optimizer.step()
-        losses.append([float(part.detach()) for part in (of_v, of_plan, of_layout)])
+        losses.append([float(of_v.detach()), float(of_plan.detach())])
         step += 1
         seen += BATCH
         average_in(average, denoiser, step, AVERAGE)
@@ -431,7 +412,7 @@ def main() -> None:
         over = worked >= args.minutes * 60 or ending()
         if time.perf_counter() - reported > 60 or over:
             logger.info("%.1f min  step %d  %d pictures, %.1f a second of work  "
-                        "loss of v %.4f, of the plan's %.4f, of label maps %.4f", worked / 60, step, seen,
+                        "loss of v %.4f, of the plan's %.4f", worked / 60, step, seen,
                         len(losses) * BATCH / (worked_seconds() - began), *np.mean(losses, 0))
             losses, reported, began = [], time.perf_counter(), worked_seconds()
         if time.perf_counter() - saved > 900 or over:

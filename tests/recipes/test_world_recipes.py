@@ -13,7 +13,7 @@ from gm_core.datasets import portraits, world
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
 from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_polish, world_reader
-from gm_core.recipes.world_denoiser import PLAN, captions_of, layouts_of, plans_of, widened
+from gm_core.recipes.world_denoiser import PLAN, captions_of, label_maps, plans_of, widened
 from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
 
@@ -126,7 +126,6 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     assert network.latent_shape == (16 + len(PLAN), 16, 16)
     vae = load_file(shipped / "vae" / "diffusion_pytorch_model.safetensors")
     assert all(torch.equal(vae[key], value.half()) for key, value in polished.items())
-    assert not any("layout" in key for file in shipped.glob("*/*.safetensors") for key in load_file(file))
     assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
     assert network.plan.first == 16 and network.plan.parts[3] == "crown or hair" and len(network.plan.parts) == len(PLAN)
     for file in shipped.glob("*/*.safetensors"):
@@ -147,18 +146,17 @@ def test_a_world_that_is_still_being_written_is_read_as_far_as_it_is(tmp_path):
 
 
 def test_label_maps_of_every_world_count_alike(people, birds):
-    alone = np.load(people / "labels.npy")
-    there = alone == portraits.LABELS.index("hair")
-    seen = layouts_of(people, 10)
-    assert seen.shape == (10, 32, 32) and seen.dtype == torch.uint8
-    assert np.array_equal(seen.numpy() == world.LABELS.index("portrait: hair"), there[:10, 2::4, 2::4])
-    assert np.array_equal(seen.numpy() == 0, alone[:10, 2::4, 2::4] == 0)
-    assert np.array_equal(layouts_of(birds, 10).numpy(), np.load(birds / "labels.npy")[:10, 2::4, 2::4])
+    alone = np.load(people / "labels.npy")[2:9]
+    seen = label_maps(people, 2, 9)
+    assert seen.shape == (7, 128, 128) and seen.dtype == np.uint8
+    assert np.array_equal(seen == world.LABELS.index("portrait: hair"), alone == portraits.LABELS.index("hair"))
+    assert np.array_equal(seen == 0, alone == 0)
+    assert np.array_equal(label_maps(birds, 2, 9), np.load(birds / "labels.npy")[2:9])
 
 
 def test_a_plan_says_how_much_of_each_cell_a_part_fills(people, birds):
     for folder in (people, birds):
-        maps, plans = world_denoiser.label_maps(folder, 0, 10), plans_of(folder, 10).float().numpy()
+        maps, plans = label_maps(folder, 0, 10), plans_of(folder, 10).float().numpy()
         assert plans.shape == (10, len(PLAN), 16, 16) and plans.any()
         for channel, (full, parts) in enumerate(PLAN):
             there = np.isin(maps, [world.LABELS.index(part) for part in parts])
