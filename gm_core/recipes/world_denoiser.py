@@ -242,7 +242,10 @@ def encoded(world: WorldFolder, autoencoder: AutoencoderTiny, run: Path) -> Tens
 
 def spoken(parts: Sequence[str]) -> str:
     """"bird: body", "flower: stem", "portrait: beard" -> "body, stem or beard"."""
-    names = list({name.rstrip("s"): name for part in reversed(parts) for name in [part.split(": ")[1]]}.values())[::-1]
+    names: list[str] = []
+    for name in (part.split(": ")[1] for part in parts):
+        if name.rstrip("s") not in names:  # an eye, and eyes
+            names.append(name)
     return " or ".join((", ".join(names[:-1]), names[-1])) if len(names) > 1 else names[0]
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from PIL import Image, ImageColor
 from torch import Tensor
 
 from gm_core import load as loading
@@ -120,14 +120,11 @@ def overlaid(picture: Image.Image, where: np.ndarray) -> Image.Image:
 
 def plan_drawn(shares: np.ndarray, size: tuple[int, int]) -> Image.Image:
     """A plan (parts, h, w) in 0..1 as a mosaic of `PLAN_COLOURS` on paper, RGB of that width and height."""
-    colours = np.array([_rgb(PLAN_COLOURS[i % len(PLAN_COLOURS)]) for i in range(len(shares))], np.float32)
+    colours = np.array([ImageColor.getrgb(PLAN_COLOURS[i % len(PLAN_COLOURS)]) for i in range(len(shares))], np.float32)
+    paper = np.array(ImageColor.getrgb(PLAN_PAPER), np.float32)
     shares = shares / np.maximum(1.0, shares.sum(0))  # the parts of a cell share it
-    mixed = np.einsum("phw,pc->hwc", shares, colours) + (1 - shares.sum(0))[..., None] * np.array(_rgb(PLAN_PAPER), np.float32)
+    mixed = np.einsum("phw,pc->hwc", shares, colours) + (1 - shares.sum(0))[..., None] * paper
     return Image.fromarray(mixed.round().clip(0, 255).astype(np.uint8)).resize(size, Image.Resampling.NEAREST)
-
-
-def _rgb(colour: str) -> tuple[int, ...]:
-    return tuple(bytes.fromhex(colour[1:]))
 
 
 def guidance_grid(prompt: str, *, checkpoint: str = "world-128", negative_prompt: str = "", guidances: Sequence[float],
