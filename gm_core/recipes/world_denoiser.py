@@ -12,10 +12,8 @@ a `CLIPTextModel`, which has learnt to read before and learns on here, slowly, a
 predicts v (Salimans and Ho 2022, arXiv:2202.00512); the noise schedule ends in pure noise and sampling begins there (Lin et
 al. 2023, arXiv:2305.08891); one caption in ten is dropped, for guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
-The world knows more of its pictures than a photographer: where the beak is, and the petal. So the latents have channels
-beside the picture's own, the plan: which part of the body, the flower or the face fills how much of each cell. The denoiser
-makes both at once (as ReDi does with what a network that sees finds in the picture: Kouzelis et al. 2025, arXiv:2504.16064).
-The plan's numbers are large and few, so it comes out of the noise a little earlier: first where the beak will be, then how
+The latents have channels beside the picture's own, the plan (`world_plan`): which part of the body, the flower or the face
+fills how much of each cell, of which colour and kind. The denoiser makes both at once: first where the beak will be, then how
 it looks. The decoder need not look at the plan, but may learn to (`world_polish`).
 
 Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
@@ -37,7 +35,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from diffusers import (
     AutoencoderTiny,  # pyright: ignore[reportPrivateImportUsage]
     DDIMScheduler,  # pyright: ignore[reportPrivateImportUsage]
@@ -50,7 +47,6 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
 from gm_core.datasets import portraits
-from gm_core.datasets.world import LABELS
 from gm_core.recipes.common import (
     CHECKPOINTS,
     average_in,
@@ -65,39 +61,28 @@ from gm_core.recipes.common import (
 )
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
+from gm_core.recipes.world_plan import PARTS, PLAN, plans_of, small_parts
 from gm_core.recipes.world_reader import TEXT, TOKENS, read, spelled, text_encoder, words_of
 
 logger = logging.getLogger("recipe.world_denoiser")
 
 NAME = "world-128"
 UNET: dict[str, Any] = {
-    "sample_size": 16, "block_out_channels": (64, 128, 192), "layers_per_block": 1, "norm_num_groups": 16,
+    "sample_size": 16, "block_out_channels": (112, 128, 192), "layers_per_block": 1, "norm_num_groups": 16,
+    "time_embedding_dim": 256,
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
     "attention_head_dim": (2, 4, 6)}  # the number of heads, whatever diffusers calls it
 SCHEDULE: dict[str, Any] = {
     "num_train_timesteps": 1000, "beta_schedule": "squaredcos_cap_v2", "prediction_type": "v_prediction",
     "rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False, "steps_offset": 1}
-PLAN: tuple[tuple[float, tuple[str, ...]], ...] = (
-    # A channel each: what a cell full of these parts counts, and the parts. No picture has two parts of one channel.
-    (4.6, ("bird: body", "flower: stem", "portrait: beard")),
-    (4.4, ("bird: breast", "flower: leaf", "portrait: hat")),
-    (4.8, ("bird: belly", "flower: centre")),
-    (3.5, ("bird: crown", "portrait: hair")),
-    (5.2, ("bird: cheek", "portrait: nose")),
-    (5.3, ("bird: throat", "portrait: lips")),
-    (2.8, ("bird: wing", "flower: petal", "portrait: clothes")),
-    (7.1, ("bird: tail", "portrait: brows")),
-    (6.5, ("bird: beak", "portrait: glasses")),
-    (6.1, ("bird: eye", "portrait: eyes")),
-    (7.6, ("bird: leg",)),
-    (3.2, ("bird: perch", "portrait: skin")))
 CODE = AUTOENCODER["latent_channels"]
-CHANNELS = CODE + len(PLAN)
+CHANNELS = CODE + PLAN
 BATCH = 32
 RATE, LAST, WARM_STEPS, STEADY = 8e-4, 0.02, 200, 0.5  # the rate falls after this share of the minutes
 READING = 0.2  # the text encoder's rate, of the denoiser's
-PLANNED = 0.25  # weight of the plan's v, which is learnt soon, beside the picture's
+PLANNED = 0.5  # weight of the plan's v, which is learnt soon, beside the picture's
+SMALL = 4.0  # weight, in the picture's v, of what shows a part of few pixels, beside 1: a beak fills one cell of 256
 DROPPED = 0.1
 NOISY = 0.65  # power of a uniform number: the smaller, the more lessons have much noise
 AVERAGE = 0.9993  # of the weights, a step
@@ -131,32 +116,6 @@ def captions_of(folder: Path, done: int) -> list[list[str]]:
     return found
 
 
-def label_maps(folder: Path, first: int, last: int) -> np.ndarray:
-    """Those of the pictures first .. last - 1: (N, 128, 128) uint8, indices into LABELS."""
-    labels = np.array(np.load(folder / "labels.npy", mmap_mode="r")[first:last])
-    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-        alone = "family" not in json.loads(next(lines))  # portraits that were drawn by themselves count their own labels
-    return np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8) if alone else labels
-
-
-def plans_of(folder: Path, done: int) -> Tensor:
-    """The plans of the first `done` pictures: (N, len(PLAN), 16, 16), half precision, from 0 to what `PLAN` says.
-
-    The root of a part's share of the cell, so that an eye, which fills none, counts too.
-    """
-    channel = np.zeros(len(LABELS), np.int64)
-    for i, (_, parts) in enumerate(PLAN):
-        channel[[LABELS.index(part) for part in parts]] = i + 1
-    full = torch.tensor([weight for weight, _ in PLAN]).view(-1, 1, 1)
-    plans = torch.empty(done, len(PLAN), 16, 16, dtype=torch.float16)
-    for i in range(0, done, 500):
-        of_each = torch.from_numpy(channel[label_maps(folder, i, min(i + 500, done))])
-        for k in range(len(PLAN)):
-            shares = F.avg_pool2d((of_each == k + 1).float(), 8)
-            plans[i : i + len(of_each), k] = (shares.sqrt() * full[k]).half()
-    return plans
-
-
 # --- the networks -----------------------------------------------------------------------------------------------------
 
 
@@ -183,8 +142,8 @@ def widened(autoencoder: AutoencoderTiny) -> AutoencoderTiny:
     """One with room for the plan among its latents: its encoder says 0 there, and its decoder does not look, so far."""
     if autoencoder.config["latent_channels"] == CHANNELS:
         return autoencoder
-    wider = AutoencoderTiny(**{**AUTOENCODER, "latent_channels": CHANNELS,
-                               "scaling_factor": autoencoder.config["scaling_factor"]})
+    kept = {name: autoencoder.config[name] for name in ("scaling_factor", "decoder_block_out_channels", "num_decoder_blocks")}
+    wider = AutoencoderTiny(**{**AUTOENCODER, "latent_channels": CHANNELS, **kept})
     state = wider.state_dict()
     for key, value in autoencoder.state_dict().items():
         state[key].zero_()[tuple(slice(size) for size in value.shape)] = value
@@ -267,7 +226,7 @@ def ship_pipeline(pipeline: StableDiffusionPipeline, words: Sequence[str], about
         save_file(load_file(file), file, metadata=metadata)
         file.chmod(0o644)
     (folder / "words.json").write_text(json.dumps(sorted(words)) + "\n", encoding="utf-8")
-    plan = {"first": CODE, "parts": [{"name": spoken(parts), "full": full} for full, parts in PLAN]}
+    plan = {"first": CODE, "parts": [{"name": spoken(parts), "full": full} for full, parts in PARTS]}
     (folder / "plan.json").write_text(json.dumps(plan, indent=1) + "\n", encoding="utf-8")
     return folder
 
@@ -355,7 +314,8 @@ def main() -> None:
         with sdpa_kernel(SDPBackend.MATH):  # with so few tokens a fifth faster, forth and back, than what torch chooses
             v = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
         off = (v.float() - wanted).square()
-        return (off[:, :CODE].mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean()
+        cells = 1 + SMALL * small_parts(z[:, CODE:])
+        return ((off[:, :CODE] * cells).mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean()
 
     @torch.no_grad()
     def unseen() -> list[float]:

@@ -43,14 +43,13 @@ from gm_core.recipes.world_denoiser import (
     CHANNELS,
     CODE,
     GUIDANCE,
-    PLAN,
     SCHEDULE,
     Denoiser,
     captions_of,
     opened,
-    plans_of,
     widened,
 )
+from gm_core.recipes.world_plan import LARGEST, PLAN, plans_of
 from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
@@ -64,7 +63,6 @@ ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
 RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
 EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL = 2.0, 0.15, 0.8, 0.07
 AVERAGE = 0.998  # of the weights, a step
-FULL = torch.tensor([full for full, _ in PLAN]).view(-1, 1, 1)
 
 
 @torch.no_grad()
@@ -139,7 +137,7 @@ def main() -> None:
     torch.manual_seed(args.seed)
     before = widened(opened(args.autoencoder))
     scaling = float(before.config["scaling_factor"])
-    network, critic = copy.deepcopy(grown(before)), Critic(args.data, JUDGE_RATE, len(PLAN))
+    network, critic = copy.deepcopy(grown(before)), Critic(args.data, JUDGE_RATE, PLAN)
     network.decoder.requires_grad_(True)
     network.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = copy.deepcopy(network).requires_grad_(False)
@@ -232,7 +230,7 @@ def main() -> None:
                            torch.cat([latents[known[:ENCODED]], again[known[ENCODED:]], of_noise[new]]),
                            torch.cat([true[known], theirs[new]]))
         # A plan that was made is less clean than a true one; by that alone no judge shall know.
-        fit = [(one[ENCODED:] / FULL).clamp(0, 1) for one in (z[:, CODE:], plan)]
+        fit = [(one[ENCODED:] / LARGEST).clamp(-1, 1) for one in (z[:, CODE:], plan)]
         made_of, true_to = (F.interpolate(one + 0.1 * torch.randn_like(one), scale_factor=8.0) for one in fit)
         y = quickly(network.decode, z / scaling).sample
         exact = reconstruction_loss(y[:ENCODED], x[:ENCODED])

@@ -13,7 +13,8 @@ from gm_core.datasets import portraits, world
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
 from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_polish, world_reader
-from gm_core.recipes.world_denoiser import PLAN, captions_of, label_maps, plans_of, widened
+from gm_core.recipes.world_denoiser import captions_of, widened
+from gm_core.recipes.world_plan import BITS, COLOURS, MARKS, PARTS, PLAN, bits_of, label_maps, plans, plans_of, small_parts
 from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
 
@@ -42,7 +43,8 @@ def people(tmp_path):
 @pytest.fixture
 def birds(tmp_path):
     captions = ["A blue bird with a short beak.", "This flower has violet petals."]
-    return written(tmp_path / "birds", [{"family": "bird", "captions": captions} for _ in range(COUNT)], seed=1)
+    named = [world.named(world.sample_of("birds", seed)) for seed in range(COUNT)]
+    return written(tmp_path / "birds", [{"family": "birds", "named": one, "captions": captions} for one in named], seed=1)
 
 
 @pytest.fixture(autouse=True)
@@ -123,11 +125,11 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     run(world_denoiser, "--world", people, birds, *of_denoiser, "--autoencoder", tmp_path / "polish" / "autoencoder", "--ship")
     shipped = tmp_path / "shipped" / "world-128"
     network = build(shipped)
-    assert network.latent_shape == (16 + len(PLAN), 16, 16)
+    assert network.latent_shape == (16 + PLAN, 16, 16)
     vae = load_file(shipped / "vae" / "diffusion_pytorch_model.safetensors")
     assert all(torch.equal(vae[key], value.half()) for key, value in polished.items())
     assert {"bird", "petals"} <= set(json.loads((shipped / "words.json").read_text()))
-    assert network.plan.first == 16 and network.plan.parts[3] == "crown or hair" and len(network.plan.parts) == len(PLAN)
+    assert network.plan.first == 16 and network.plan.parts[3] == "crown or hair" and len(network.plan.parts) == len(PARTS)
     for file in shipped.glob("*/*.safetensors"):
         with safe_open(file, "pt") as opened:
             assert opened.metadata()["recipe"] == "gm_core.recipes.world_denoiser"
@@ -156,16 +158,58 @@ def test_label_maps_of_every_world_count_alike(people, birds):
 
 def test_a_plan_says_how_much_of_each_cell_a_part_fills(people, birds):
     for folder in (people, birds):
-        maps, plans = label_maps(folder, 0, 10), plans_of(folder, 10).float().numpy()
-        assert plans.shape == (10, len(PLAN), 16, 16) and plans.any()
-        for channel, (full, parts) in enumerate(PLAN):
+        maps, found = label_maps(folder, 0, 10), plans_of(folder, 10).float().numpy()
+        assert found.shape == (10, PLAN, 16, 16) and found.any()
+        for channel, (full, parts) in enumerate(PARTS):
             there = np.isin(maps, [world.LABELS.index(part) for part in parts])
             shares = there.reshape(10, 16, 8, 16, 8).mean((2, 4))
-            assert np.allclose(plans[:, channel], full * shares**0.5, rtol=1e-3)
+            assert np.allclose(found[:, channel], full * shares**0.5, rtol=1e-3)
     for family in ("bird", "flower", "portrait"):
-        parts = [part for _, of_channel in PLAN for part in of_channel if part.startswith(family)]
+        parts = [part for _, of_channel in PARTS for part in of_channel if part.startswith(family)]
         assert sorted(parts) == sorted(label for label in world.LABELS if label.startswith(family)), "each in a channel"
-    assert all(len({part.split(":")[0] for part in of_channel}) == len(of_channel) for _, of_channel in PLAN)
+    assert all(len({part.split(":")[0] for part in of_channel}) == len(of_channel) for _, of_channel in PARTS)
+
+
+def test_plans_are_kept_and_only_added_to(people):
+    few = plans_of(people, 10)
+    file = next(people.glob("plans-*.npy"))
+    np.save(file, np.where(np.arange(10)[:, None, None, None] == 3, 7, few.numpy()).astype(np.float16))
+    (people / "plans-older.npy").write_bytes(b"")
+    more = plans_of(people, 20)
+    assert (more[3] == 7).all() and torch.equal(more[4:10], few[4:]) and more[10:].any() and len(more) == 20
+    assert list(people.glob("plans-*.npy")) == [file]
+
+
+def test_a_plan_says_the_colour_and_the_kind_of_a_cell_s_rarest_part():
+    labels, picture = np.zeros((1, 16, 16), np.uint8), np.full((1, 16, 16, 3), 127, np.uint8)
+    labels[0, :8] = world.LABELS.index("bird: body")
+    labels[0, 2:5, 2:5] = world.LABELS.index("bird: beak")  # 9 pixels of 64
+    labels[0, 8, 8:10] = world.LABELS.index("bird: beak")  # a trace, in a cell of nothing else
+    picture[labels == world.LABELS.index("bird: beak")] = 255, 0, 0
+    picture[labels == world.LABELS.index("bird: body")] = 255, 255, 255
+    named = {"kind": "bird", "shape": "slender", "size": "large", "beak_shape": "hooked", "beak_length": "short"}
+    found = plans(labels, picture, [named]).float()[0]
+    beak, body = PARTS[8][0] / 2, PARTS[0][0] / 2
+    paint, bits = found[len(PARTS) : -BITS], found[-BITS:]
+    assert len(paint) == COLOURS
+    for y, x in ((0, 0), (1, 1)):
+        assert torch.allclose(paint[:, y, x] / beak, torch.tensor([-1 / 3, 2.0, 1.0]), atol=2e-3), "red"
+        assert (bits[:, y, x] / beak).tolist() == pytest.approx(bits_of("bird: beak", named), abs=1e-3)
+    assert torch.allclose(paint[:, 0, 1] / body, torch.tensor([1.0, 0.0, 0.0]), atol=2e-3), "white"
+    assert (bits[:, 0, 1] / body).tolist() == pytest.approx(bits_of("bird: body", named), abs=1e-3)
+    assert not found[:, 1, 0].any(), "nothing is there"
+    assert small_parts(found[None])[0, 0, 0, 0] > 0 == small_parts(found[None])[0, 0, 0, 1]
+
+
+def test_every_value_has_its_own_marks():
+    for part, names in MARKS.items():
+        assert part in world.LABELS
+        for name in names:
+            told = [bits_of(part, {name: value}) for value in world.ATTRIBUTES[name]]
+            assert len({tuple(one) for one in told}) == len(told) and {len(one) for one in told} == {BITS}
+        every = bits_of(part, {name: world.ATTRIBUTES[name][0] for name in names})
+        assert set(every) <= {-1.0, 0.0} and every.count(-1.0) == max(
+            sum(bit != 0 for one in names for bit in bits_of(part, {one: world.ATTRIBUTES[one][0]})), 0), "no bit is shared"
 
 
 def test_a_wider_autoencoder_does_not_look_at_the_plan():
@@ -176,18 +220,18 @@ def test_a_wider_autoencoder_does_not_look_at_the_plan():
     x = torch.rand(2, 3, 64, 64) * 2 - 1
     with torch.no_grad():
         z, wider = narrow.encode(x).latents, wide.encode(x).latents
-        assert torch.equal(wider[:, :16], z) and wider.shape == (2, 16 + len(PLAN), 8, 8) and not wider[:, 16:].any()
-        wider[:, 16:] = torch.randn(2, len(PLAN), 8, 8)
+        assert torch.equal(wider[:, :16], z) and wider.shape == (2, 16 + PLAN, 8, 8) and not wider[:, 16:].any()
+        wider[:, 16:] = torch.randn(2, PLAN, 8, 8)
         assert torch.allclose(wide.decode(wider).sample, narrow.decode(z).sample, atol=1e-5)
 
 
 def test_a_decoder_that_grew_answers_as_before():
     torch.manual_seed(0)
-    config = {**world_autoencoder.CONFIG, "num_decoder_blocks": (2, 1, 1, 0), "latent_channels": 16 + len(PLAN)}
+    config = {**world_autoencoder.CONFIG, "num_decoder_blocks": (2, 1, 1, 0), "latent_channels": 16 + PLAN}
     narrow = world_autoencoder.AutoencoderTiny(**config, scaling_factor=1.5)
     wide = world_polish.grown(narrow)
     assert world_polish.grown(wide) is wide and wide.config["scaling_factor"] == 1.5
-    x, z = torch.rand(2, 3, 64, 64) * 2 - 1, torch.randn(2, 16 + len(PLAN), 8, 8)
+    x, z = torch.rand(2, 3, 64, 64) * 2 - 1, torch.randn(2, 16 + PLAN, 8, 8)
     with torch.no_grad():
         assert torch.equal(wide.encode(x).latents, narrow.encode(x).latents)
         assert torch.allclose(wide.decode(z).sample, narrow.decode(z).sample, atol=1e-5)

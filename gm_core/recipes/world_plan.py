@@ -1,0 +1,143 @@
+"""The plan of a picture of the world: what stands where, of which colour, and of which kind.
+
+The world knows more of its pictures than a photographer: its renderer writes which pixel is beak and which is petal, and the
+record says that the beak is hooked. On the grid of the latents (a cell of 8x8 px) this makes channels that a denoiser can
+learn beside the picture's own, as ReDi does with what a network that sees finds in the picture (Kouzelis et al. 2025,
+arXiv:2504.16064). Their numbers are large and few, so they come out of the noise early: first where the beak will be, and
+that it is orange and hooked; then how it looks.
+
+Three groups: PARTS, how much of the cell each part fills; then, of the cell's foremost part, which is the rarest that is more
+than a trace, its colour, and its marks: the attributes of that part, each value as so many bits of plus or minus.
+"""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gm_core.datasets import portraits, world
+from gm_core.datasets.world import LABELS
+
+CELL = 8  # px
+
+PARTS: tuple[tuple[float, tuple[str, ...]], ...] = (
+    # A channel each: what a cell full of these parts counts, and the parts. No picture has two parts of one channel.
+    (4.6, ("bird: body", "flower: stem", "portrait: beard")),
+    (4.4, ("bird: breast", "flower: leaf", "portrait: hat")),
+    (4.8, ("bird: belly", "flower: centre")),
+    (3.5, ("bird: crown", "portrait: hair")),
+    (5.2, ("bird: cheek", "portrait: nose")),
+    (5.3, ("bird: throat", "portrait: lips")),
+    (2.8, ("bird: wing", "flower: petal", "portrait: clothes")),
+    (7.1, ("bird: tail", "portrait: brows")),
+    (6.5, ("bird: beak", "portrait: glasses")),
+    (6.1, ("bird: eye", "portrait: eyes")),
+    (7.6, ("bird: leg",)),
+    (3.2, ("bird: perch", "portrait: skin")))
+MARKS: dict[str, tuple[str, ...]] = {
+    "bird: body": ("shape", "size"), "bird: breast": ("breast_pattern",), "bird: crown": ("crest",),
+    "bird: cheek": ("eye_stripe",), "bird: wing": ("wing_bars",), "bird: beak": ("beak_shape", "beak_length"),
+    "bird: eye": ("eye", "eye_ring"), "bird: leg": ("leg_colour",),
+    "flower: petal": ("petal_shape", "gradient", "pattern"), "flower: centre": ("centre", "layers", "petal_number"),
+    "portrait: skin": ("sex", "age"), "portrait: hair": ("hair",), "portrait: lips": ("expression",),
+    "portrait: glasses": ("glasses",), "portrait: beard": ("beard",), "portrait: hat": ("hat",)}
+"""Of which attributes (`world.ATTRIBUTES`) a part has the marks."""
+
+COLOURS = 3  # lightness; red against green; yellow against blue
+BITS = 7
+PLAN = len(PARTS) + COLOURS + BITS
+FULL = torch.tensor([full for full, _ in PARTS]).view(-1, 1, 1)
+LARGEST = torch.cat([FULL, torch.full((COLOURS + BITS, 1, 1), float(FULL.max()) / 2)])
+"""(PLAN, 1, 1): what no number of a channel exceeds, up or down."""
+SMALL = FULL.flatten() > 5.0  # parts of few pixels that make a bird a bird, and a face a face
+TRACE = 0.08  # share of a cell below which a part is a trace
+STEADY = 32  # a cell's colour: its own pixels of the part, and so many of the part's mean
+
+
+def label_maps(folder: Path, first: int, last: int) -> np.ndarray:
+    """Those of the pictures first .. last - 1 of a written world: (N, S, S) uint8, indices into LABELS."""
+    labels = np.array(np.load(folder / "labels.npy", mmap_mode="r")[first:last])
+    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
+        alone = "family" not in json.loads(next(lines))  # portraits that were drawn by themselves count their own labels
+    return np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8) if alone else labels
+
+
+def bits_of(part: str, named: dict[str, str]) -> list[float]:
+    """+1 or -1 for each bit of the marks of a part; 0 for what has no say in it. BITS of them."""
+    found: list[float] = []
+    for name in MARKS.get(part, ()):
+        values = world.ATTRIBUTES[name]
+        number = values.index(named[name]) if name in named else -1
+        for bit in range((len(values) - 1).bit_length()):
+            found.append(0.0 if number < 0 else 1.0 if number >> bit & 1 else -1.0)
+    return found + [0.0] * (BITS - len(found))
+
+
+def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]]) -> Tensor:
+    """labels (N, S, S) indices into LABELS; pictures (N, S, S, 3) uint8 RGB; the attributes of each, as `world.named` has them.
+    Returns (N, PLAN, S/8, S/8), half precision.
+
+    How much of a cell a part fills counts by its root, so that an eye, which fills none, counts too.
+    """
+    many, side = len(labels), labels.shape[1] // CELL
+    channel = np.zeros(len(LABELS), np.int64)
+    for i, (_, parts) in enumerate(PARTS):
+        channel[[LABELS.index(part) for part in parts]] = i + 1
+    kinds = len(PARTS) + 1
+    of_each = channel[labels]
+    grid = np.arange(many * side * side).reshape(many, side, side).repeat(CELL, 1).repeat(CELL, 2)
+    place = (grid * kinds + of_each).ravel()
+
+    def summed(weights: np.ndarray | None = None) -> Tensor:
+        """Over the pixels of each cell and kind: (N, kinds, side, side)."""
+        found = np.bincount(place, None if weights is None else weights.ravel(), many * side * side * kinds)
+        return torch.from_numpy(found.reshape(many, side, side, kinds).transpose(0, 3, 1, 2).astype(np.float32))[:, 1:]
+
+    counts = summed()
+    shares = counts / CELL**2
+    red, green, blue = (pictures[..., i].astype(np.float64) / 127.5 - 1 for i in range(3))
+    colours = torch.stack([summed(one) for one in ((red + green + blue) / 3, red - green, (red + green) / 2 - blue)], 2)
+    means = colours.sum((3, 4), keepdim=True) / counts.sum((2, 3))[:, :, None, None, None].clamp_min(1)
+    colours = (colours + STEADY * means) / (counts[:, :, None] + STEADY)  # (N, parts, 3, side, side)
+
+    rank = torch.where(shares >= TRACE, 1 + FULL, shares)  # the rarest that is more than a trace, else what there is most of
+    foremost = rank.argmax(1)  # (N, side, side)
+    there = (shares.amax(1) > 0)[:, None]
+    loud = FULL.flatten()[foremost][:, None] / 2 * there
+    paint = colours.gather(1, foremost[:, None, None].expand(-1, -1, COLOURS, -1, -1))[:, 0] * loud
+    marks = torch.zeros(many, len(PARTS), BITS)
+    for i, values in enumerate(named):
+        for k, (_, parts) in enumerate(PARTS):
+            for part in parts:
+                if part.startswith(values["kind"]):
+                    marks[i, k] = torch.tensor(bits_of(part, values))
+    bits = marks[torch.arange(many)[:, None, None], foremost].permute(0, 3, 1, 2) * loud
+    return torch.cat([shares.sqrt() * FULL, paint, bits], 1).half()
+
+
+def plans_of(folder: Path, done: int) -> Tensor:
+    """The plans of the first `done` pictures of a written world (N, PLAN, 16, 16); kept beside it, and only added to."""
+    which = hashlib.sha256(repr((PARTS, MARKS, BITS, TRACE, STEADY)).encode()).hexdigest()[:12]
+    path = folder / f"plans-{which}.npy"
+    known = np.load(path)[:done] if path.exists() else np.empty((0, PLAN, world.SIDE // CELL, world.SIDE // CELL), np.float16)
+    if len(known) < done:
+        from gm_core.recipes.world_attributes import named_of
+        from gm_core.recipes.world_autoencoder import WorldFolder
+
+        named, written, parts = named_of(folder, done), WorldFolder(folder), [known]
+        for i in range(len(known), done, 500):
+            last = min(i + 500, done)
+            parts.append(plans(label_maps(folder, i, last), written.read(range(i, last)), named[i:last]).numpy())
+        known = np.concatenate(parts)
+        for old in folder.glob("plans-*.npy"):
+            old.unlink()
+        np.save(path, known)
+    return torch.from_numpy(known)
+
+
+def small_parts(plan: Tensor) -> Tensor:
+    """(B, PLAN, h, w) -> (B, 1, h, w) in 0..1: how much there is of a part of few pixels."""
+    return (plan[:, : len(PARTS)] / FULL)[:, SMALL].amax(1, keepdim=True).clamp(0, 1)
