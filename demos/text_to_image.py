@@ -190,6 +190,8 @@ def draw(engine: Engine) -> None:
                               buttons=["fullscreen"], elem_classes="framed", elem_id="text_to_image-result",
                               alt_text=hung_prompt)
             news = gr.HTML(elem_classes="news")
+            words = gr.Radio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
+            parts = gr.HTML(elem_id="text_to_image-parts")
             label = gr.HTML(label_of(hung_prompt, {"negative_prompt": "", "steps": usual_steps, "guidance": usual_guidance,
                                                    **hung}) if hung else "")
             wall = gr.Gallery([], columns=4, height=165, allow_preview=False, interactive=False, buttons=[],
@@ -197,8 +199,6 @@ def draw(engine: Engine) -> None:
             with gr.Row(visible=False) as after:
                 watch = gr.Button("Where did each word act?", size="sm", elem_id="text_to_image-watch")
                 download = gr.DownloadButton("Download (PNG)", size="sm", elem_id="text_to_image-download")
-            words = gr.Radio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
-            parts = gr.HTML(elem_id="text_to_image-parts")
             with gr.Accordion("Guidance × steps", open=False, elem_id="text_to_image-grid"):
                 gr.HTML('<p class="aside">The same seed with other settings: what guidance and steps do.</p>')
                 compare = gr.Button("Draw the grid", size="sm", elem_id="text_to_image-compare")

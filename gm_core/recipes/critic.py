@@ -13,7 +13,7 @@ from gm_core.models.feature_discriminator import FeatureDiscriminator, least_squ
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.recipes.common import quickly
 
-GRAIN = 0.5  # of the adversarial loss, beside the features'
+GRAIN = 1.0  # of the adversarial loss, beside the features'
 
 
 class Judge(nn.Module):

@@ -8,8 +8,9 @@ the text-to-image network never sees: a yardstick must not share the blind spots
 in its lessons let it read pictures that a network made. It is not shipped.
 
 `--evaluate` measures the classifier itself on held-out pictures of the world; then the pipeline's pictures for 500 captions
-of seen combinations and 500 of held-out ones draw an answer for each attribute that the caption names. Minutes are of work,
-not of the clock's: the same command goes on after an interruption.
+of seen combinations and 500 of held-out ones draw an answer for each attribute that the caption names, and so do the
+renderer's own pictures of the same records: more than those get nobody can have. Minutes are of work, not of the clock's: the
+same command goes on after an interruption.
 """
 
 import argparse
@@ -86,17 +87,21 @@ def softened(x: Tensor, random: np.random.Generator) -> Tensor:
     return x
 
 
+def drawn(records: Sequence[world.Record], path: Path) -> np.ndarray:
+    """The renderer's pictures (N, 128, 128, 3) uint8 of these records; kept at that path."""
+    if not path.exists():
+        parts = []
+        for i in range(0, len(records), 50):
+            parts.append(world.render(records[i : i + 50]).pictures)
+            logger.info("%s: %d of %d drawn", path.stem, i + len(parts[-1]), len(records))
+        np.save(path, np.concatenate(parts))
+    return np.load(path)
+
+
 def composed(run: Path, count: int) -> tuple[np.ndarray, list[dict[str, str]]]:
     """Pictures (N, 128, 128, 3) uint8 of held-out combinations, and their attributes; drawn once, kept in the run's folder."""
     records = [world.sample_held_out(world.HELD_OUT + i) for i in range(count)]
-    path = run / f"composed-{count}.npy"
-    if not path.exists():
-        parts = []
-        for i in range(0, count, 50):
-            parts.append(world.render(records[i : i + 50]).pictures)
-            logger.info("%d of %d held-out combinations drawn", i + len(parts[-1]), count)
-        np.save(path, np.concatenate(parts))
-    return np.load(path), [world.named(record) for record in records]
+    return drawn(records, run / f"composed-{count}.npy"), [world.named(record) for record in records]
 
 
 def shares(answers: Sequence[dict[str, str]], told: Sequence[dict[str, str]]) -> dict[str, Any]:
@@ -133,6 +138,8 @@ def evaluate(judge: Judge, worlds: Sequence[WorldFolder], folders: Sequence[Path
         seeds = range(TEST_FROM, TEST_FROM + count)
         records = [world.sample(seed) if kind == "seen" else world.sample_held_out(seed) for seed in seeds]
         captions = [world.captioned(record, 0) for record in records]
+        truth = to_batch(drawn(records, run / f"drawn-{kind.replace(' ', '-')}-{count}.npy")) / 2 + 0.5
+        found[f"{kind} combinations, by the renderer"] = shares(answers(truth), [told for _, told in captions])
         pictures = sampled(drawing, [text for text, _ in captions], 0)
         found[f"{kind} combinations"] = shares(answers(pictures), [told for _, told in captions])
         logger.info("%s: %s", kind, found[f"{kind} combinations"]["all"])

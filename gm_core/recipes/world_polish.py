@@ -57,11 +57,11 @@ logger = logging.getLogger("recipe.world_polish")
 WIDTH, BLOCKS = 64, (8, 5, 2, 0)  # of the decoder: its channels, and its blocks at 16, 32, 64 and 128 px
 POOLS = (128, 64)  # latents at hand, regenerated and made of noise
 FRESH, EVERY = 4, (4, 8)  # so many of each are replaced, after so many steps
-STRIDE, DEEPEST, WHOLE = 50, 17, 20  # of the noise's 1000 steps; strides that are denoised again, at most; all of them
+STRIDE, DEEPEST, WHOLE = 50, 18, 20  # of the noise's 1000 steps; strides that are denoised again, at most; all of them
 CROP = 96
 ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
 RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
-EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL = 2.0, 0.15, 0.8, 0.07
+EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL = 3.0, 0.15, 0.8, 0.07
 AVERAGE = 0.998  # of the weights, a step
 
 
