@@ -13,8 +13,10 @@ predicts v (Salimans and Ho 2022, arXiv:2202.00512); the noise schedule ends in 
 al. 2023, arXiv:2305.08891); one caption in ten is dropped, for guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
 The latents have channels beside the picture's own, the plan (`world_plan`): which part of the body, the flower or the face
-fills how much of each cell, of which colour and kind. The denoiser makes both at once: first where the beak will be, then how
-it looks. The decoder need not look at the plan, but may learn to (`world_polish`).
+fills how much of each cell, of which colour and kind. The denoiser makes both at once, but not at one time: the picture's
+channels are quiet, so that the plan comes out of the noise while they are still drowned in it (as in Pan et al. 2025,
+arXiv:2512.04926, by two schedules): first where the beak will be, then how it looks. The decoder need not look at the plan, but
+may learn to (`world_polish`).
 
 Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
 portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
@@ -78,6 +80,7 @@ SCHEDULE: dict[str, Any] = {
     "rescale_betas_zero_snr": True, "timestep_spacing": "trailing", "clip_sample": False, "steps_offset": 1}
 CODE = AUTOENCODER["latent_channels"]
 CHANNELS = CODE + PLAN
+QUIET = 2.5  # the picture's channels are divided by it: a fifth of the way later than the plan they leave the noise
 BATCH = 32
 RATE, LAST, WARM_STEPS, STEADY = 8e-4, 0.02, 200, 0.5  # the rate falls after this share of the minutes
 READING = 0.2  # the text encoder's rate, of the denoiser's
@@ -139,7 +142,9 @@ def opened(folder: Path) -> AutoencoderTiny:
 
 
 def widened(autoencoder: AutoencoderTiny) -> AutoencoderTiny:
-    """One with room for the plan among its latents: its encoder says 0 there, and its decoder does not look, so far."""
+    """One with room for the plan among its latents: its encoder says 0 there, and its decoder does not look, so far. The
+    picture's own are quiet.
+    """
     if autoencoder.config["latent_channels"] == CHANNELS:
         return autoencoder
     kept = {name: autoencoder.config[name] for name in ("scaling_factor", "decoder_block_out_channels", "num_decoder_blocks")}
@@ -148,7 +153,11 @@ def widened(autoencoder: AutoencoderTiny) -> AutoencoderTiny:
     for key, value in autoencoder.state_dict().items():
         state[key].zero_()[tuple(slice(size) for size in value.shape)] = value
     wider.load_state_dict(state)
-    return wider.eval().requires_grad_(False)
+    wider.eval().requires_grad_(False)
+    for value in list(wider.encoder.parameters())[-2:]:
+        value.div_(QUIET)
+    next(wider.decoder.parameters()).mul_(QUIET)
+    return wider
 
 
 def assembled(denoiser: Denoiser, autoencoder: AutoencoderTiny, tokenizer: CLIPTokenizer) -> StableDiffusionPipeline:
@@ -285,7 +294,7 @@ def main() -> None:
                 "UNet %.2f M, text encoder %.2f M weights", data, len(words), len(tokenizer), np.mean(every_length),
                 np.percentile(every_length, 99), 100 * np.mean(np.array(every_length) > TOKENS),
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (denoiser.unet, denoiser.text)))
-    latents = [encoded(world, autoencoder, args.run) for world in worlds]
+    latents = [encoded(world, widened(autoencoder), args.run) for world in worlds]
     loudness = torch.cat([of_world[::8] for of_world in latents]).float().std((0, 2, 3))
     loudness /= loudness.mean()
     plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
@@ -308,13 +317,14 @@ def main() -> None:
         A channel of the picture counts by its deviation: half whitened, fine components are louder than in the picture.
         """
         share = every[steps].view(-1, 1, 1, 1)
+        loud = QUIET**2 / (1 + (QUIET**2 - 1) * share)  # what is quiet has small errors where there is much noise
         noisy = share.sqrt() * z + (1 - share).sqrt() * noise
         wanted = share.sqrt() * noise - (1 - share).sqrt() * z
         how = quickly if network.training else exactly
         with sdpa_kernel(SDPBackend.MATH):  # with so few tokens a fifth faster, forth and back, than what torch chooses
             v = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
         off = (v.float() - wanted).square()
-        cells = 1 + SMALL * small_parts(z[:, CODE:])
+        cells = loud * (1 + SMALL * small_parts(z[:, CODE:]))
         return ((off[:, :CODE] * cells).mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean()
 
     @torch.no_grad()
