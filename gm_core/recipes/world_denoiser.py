@@ -8,9 +8,10 @@
     python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge
 
 Latent diffusion (Rombach et al. 2022, arXiv:2112.10752) at the size of a thimble, of the very classes of Stable Diffusion:
-a `CLIPTextModel`, which has learnt to read before and learns on here, slowly, and a `UNet2DConditionModel`. It
-predicts v (Salimans and Ho 2022, arXiv:2202.00512); the noise schedule ends in pure noise and sampling begins there (Lin et
-al. 2023, arXiv:2305.08891); one caption in ten is dropped, for guidance (Ho and Salimans 2022, arXiv:2207.12598).
+a `CLIPTextModel`, which has learnt to read before and learns on here, slowly, and a `UNet2DConditionModel`. Words are heard
+twice: by attention, where a place of the picture looks for its word, and pooled, beside the time, in every block. It predicts
+v (Salimans and Ho 2022, arXiv:2202.00512); the noise schedule ends in pure noise and sampling begins there (Lin et al. 2023,
+arXiv:2305.08891); one caption in ten is dropped, for guidance (Ho and Salimans 2022, arXiv:2207.12598).
 
 The latents have channels beside the picture's own, the plan (`world_plan`): which part of the body, the flower or the face
 fills how much of each cell, of which colour and kind. The denoiser makes both at once, but not at one time: the picture's
@@ -63,7 +64,7 @@ from gm_core.recipes.common import (
 )
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
-from gm_core.recipes.world_plan import PARTS, PLAN, plans_of, small_parts
+from gm_core.recipes.world_plan import PARTS, PLAN, evened, plans_of, small_parts
 from gm_core.recipes.world_reader import TEXT, TOKENS, read, spelled, text_encoder, words_of
 
 logger = logging.getLogger("recipe.world_denoiser")
@@ -71,7 +72,7 @@ logger = logging.getLogger("recipe.world_denoiser")
 NAME = "world-128"
 UNET: dict[str, Any] = {
     "sample_size": 16, "block_out_channels": (112, 128, 192), "layers_per_block": 1, "norm_num_groups": 16,
-    "time_embedding_dim": 256,
+    "time_embedding_dim": 256, "addition_embed_type": "text", "addition_embed_type_num_heads": 5,
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
     "attention_head_dim": (2, 4, 6)}  # the number of heads, whatever diffusers calls it
@@ -325,7 +326,7 @@ def main() -> None:
             v = how(network, noisy.contiguous(memory_format=torch.channels_last), steps, said)
         off = (v.float() - wanted).square()
         cells = loud * (1 + SMALL * small_parts(z[:, CODE:]))
-        return ((off[:, :CODE] * cells).mean((0, 2, 3)) * loudness).mean(), off[:, CODE:].mean()
+        return ((off[:, :CODE] * cells).mean((0, 2, 3)) * loudness).mean(), (off[:, CODE:] * evened(z[:, CODE:])).mean()
 
     @torch.no_grad()
     def unseen() -> list[float]:

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from gm_core.datasets import portraits, world
@@ -54,6 +55,7 @@ LARGEST = torch.cat([FULL, torch.full((COLOURS + BITS, 1, 1), float(FULL.max()) 
 """(PLAN, 1, 1): what no number of a channel exceeds, up or down."""
 SMALL = FULL.flatten() > 5.0  # parts of few pixels that make a bird a bird, and a face a face
 TRACE = 0.08  # share of a cell below which a part is a trace
+EVEN, MOST = 16, 8.0  # cells of a part that count as they are; of smaller parts a cell counts more, but not more than so much
 STEADY = 32  # a cell's colour: its own pixels of the part, and so many of the part's mean
 
 
@@ -74,6 +76,12 @@ def bits_of(part: str, named: dict[str, str]) -> list[float]:
         for bit in range((len(values) - 1).bit_length()):
             found.append(0.0 if number < 0 else 1.0 if number >> bit & 1 else -1.0)
     return found + [0.0] * (BITS - len(found))
+
+
+def foremost_of(shares: Tensor) -> tuple[Tensor, Tensor]:
+    """shares (N, parts, h, w) of cells -> the number of each cell's foremost part (N, h, w); has it any (N, 1, h, w)?"""
+    rank = torch.where(shares >= TRACE, 1 + FULL, shares)  # the rarest that is more than a trace, else what there is most of
+    return rank.argmax(1), (shares.amax(1) > 0)[:, None]
 
 
 def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]]) -> Tensor:
@@ -103,9 +111,7 @@ def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]])
     means = colours.sum((3, 4), keepdim=True) / counts.sum((2, 3))[:, :, None, None, None].clamp_min(1)
     colours = (colours + STEADY * means) / (counts[:, :, None] + STEADY)  # (N, parts, 3, side, side)
 
-    rank = torch.where(shares >= TRACE, 1 + FULL, shares)  # the rarest that is more than a trace, else what there is most of
-    foremost = rank.argmax(1)  # (N, side, side)
-    there = (shares.amax(1) > 0)[:, None]
+    foremost, there = foremost_of(shares)
     loud = FULL.flatten()[foremost][:, None] / 2 * there
     paint = colours.gather(1, foremost[:, None, None].expand(-1, -1, COLOURS, -1, -1))[:, 0] * loud
     marks = torch.zeros(many, len(PARTS), BITS)
@@ -141,3 +147,15 @@ def plans_of(folder: Path, done: int) -> Tensor:
 def small_parts(plan: Tensor) -> Tensor:
     """(B, PLAN, h, w) -> (B, 1, h, w) in 0..1: how much there is of a part of few pixels."""
     return (plan[:, : len(PARTS)] / FULL)[:, SMALL].amax(1, keepdim=True).clamp(0, 1)
+
+
+def evened(plan: Tensor) -> Tensor:
+    """(B, PLAN, h, w) -> weights (B, PLAN, h, w) for what is off in it: that the beak is orange is told in two cells of 256,
+    and shall count as much as that the body is blue.
+    """
+    foremost, there = foremost_of((plan[:, : len(PARTS)] / FULL).square())
+    known = F.one_hot(foremost, len(PARTS)) * there[:, 0, :, :, None]
+    counts = known.sum((1, 2))  # (B, parts)
+    of_cells = (EVEN / counts.clamp_min(1)).clamp(1, MOST)
+    told = torch.where(there[:, 0], of_cells.gather(1, foremost.flatten(1)).view_as(foremost), 1.0)[:, None]
+    return torch.cat([torch.ones_like(plan[:, : len(PARTS)]), told.expand(-1, COLOURS + BITS, -1, -1)], 1)

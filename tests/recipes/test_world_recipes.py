@@ -14,7 +14,19 @@ from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
 from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_polish, world_reader
 from gm_core.recipes.world_denoiser import QUIET, captions_of, widened
-from gm_core.recipes.world_plan import BITS, COLOURS, MARKS, PARTS, PLAN, bits_of, label_maps, plans, plans_of, small_parts
+from gm_core.recipes.world_plan import (
+    BITS,
+    COLOURS,
+    MARKS,
+    PARTS,
+    PLAN,
+    bits_of,
+    evened,
+    label_maps,
+    plans,
+    plans_of,
+    small_parts,
+)
 from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
 
@@ -53,6 +65,7 @@ def small(monkeypatch):
     for key, value in {"decoder_block_out_channels": (8,) * 4, "num_decoder_blocks": (1, 1, 0, 0)}.items():
         monkeypatch.setitem(world_autoencoder.CONFIG, key, value)
     for key, value in {"block_out_channels": (8, 16), "norm_num_groups": 4, "attention_head_dim": 2,
+                       "addition_embed_type_num_heads": 2,
                        "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D"),
                        "up_block_types": ("CrossAttnUpBlock2D", "UpBlock2D")}.items():
         monkeypatch.setitem(world_denoiser.UNET, key, value)
@@ -198,6 +211,9 @@ def test_a_plan_says_the_colour_and_the_kind_of_a_cell_s_rarest_part():
     assert torch.allclose(paint[:, 0, 1] / body, torch.tensor([1.0, 0.0, 0.0]), atol=2e-3), "white"
     assert (bits[:, 0, 1] / body).tolist() == pytest.approx(bits_of("bird: body", named), abs=1e-3)
     assert not found[:, 1, 0].any(), "nothing is there"
+    weights = evened(found[None])[0]
+    assert (weights[: len(PARTS)] == 1).all() and (weights[len(PARTS) :] == weights[-1]).all()
+    assert weights[-1].tolist() == [[8, 8], [1, 8]], "two cells of a beak, and one of body, count as much as many"
     assert small_parts(found[None])[0, 0, 0, 0] > 0 == small_parts(found[None])[0, 0, 0, 1]
 
 
