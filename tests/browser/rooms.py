@@ -29,13 +29,26 @@ def visiting(browser: Browser, address: str, width: int = 1280, theme: str = "li
 
 
 def enter(page: Page, title: str) -> None:
-    """Opens the room of this title, wherever its tab is."""
+    """Opens the room of this title, wherever its tab is: where the page is narrow, the last rooms are behind the dots.
+
+    After a screenshot of a whole page the tabs are laid out anew, and for a moment none is where it will be.
+    """
     page.wait_for_selector(".door:visible")
-    tab = page.get_by_role("tab", name=title, exact=True)
-    if not tab.count() or not tab.first.is_visible():  # where the page is narrow, the last rooms are behind the dots
-        page.locator(".overflow-menu > button:visible").first.click()
-        tab = page.locator(".overflow-dropdown button", has_text=title)
-    tab.first.click()
+    tab = page.get_by_role("tab", name=title, exact=True).locator("visible=true")
+    dots = page.locator(".overflow-menu > button").locator("visible=true")
+    for _ in range(50):
+        page.wait_for_timeout(200)
+        in_line = tab.count() > 0
+        page.wait_for_timeout(200)
+        if in_line and tab.count():
+            tab.first.click()
+            break
+        if not in_line and not tab.count() and dots.count():
+            dots.first.click()
+            page.locator(".overflow-dropdown button", has_text=title).first.click()
+            break
+    else:
+        raise AssertionError(f"There is no tab {title}")
     page.locator(".door h2", has_text=title).locator("visible=true").wait_for()
 
 
