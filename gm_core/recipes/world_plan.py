@@ -21,6 +21,8 @@ from torch import Tensor
 
 from gm_core.datasets import portraits, world
 from gm_core.datasets.world import LABELS
+from gm_core.recipes.world_attributes import named_of
+from gm_core.recipes.world_autoencoder import WorldFolder
 
 CELL = 8  # px
 
@@ -130,9 +132,6 @@ def plans_of(folder: Path, done: int) -> Tensor:
     path = folder / f"plans-{which}.npy"
     known = np.load(path)[:done] if path.exists() else np.empty((0, PLAN, world.SIDE // CELL, world.SIDE // CELL), np.float16)
     if len(known) < done:
-        from gm_core.recipes.world_attributes import named_of
-        from gm_core.recipes.world_autoencoder import WorldFolder
-
         named, written, parts = named_of(folder, done), WorldFolder(folder), [known]
         for i in range(len(known), done, 500):
             last = min(i + 500, done)

@@ -6,13 +6,13 @@
         --autoencoder runs/world-polish/autoencoder --ship
 
 A denoiser's latents are never quite those of a picture: neighbouring blocks disagree, fine components are half noise. So the
-decoder grows, by channels and blocks that change nothing at first, and looks at three kinds of latents. Those that the
-encoder gives, without a plan: from them it must paint the picture exactly, so that it forgets nothing. Those of the world's
-pictures with noise, nearly all of the way, that the denoiser took away again, with a caption and guidance as for a visitor,
+decoder grows, by channels and blocks that change nothing at first, and looks at three kinds of latents. Those that the encoder
+gives, without a plan: from them it must paint the picture exactly, so that it forgets nothing. Those of the world's pictures
+with noise, up to seven tenths of the way, that the denoiser took away again, with a caption and guidance as for a visitor,
 while the plan was held to what is true: from them it must paint what was there, to a perceptual and an adversarial loss, as
-exact pixels would be too much to ask. And those that the denoiser made of nothing but noise and a caption: there only the
-adversarial loss has a say. The last two have a plan beside them, where the decoder may look, and the discriminator does: it
-can know that this is to be an eye.
+exact pixels would be too much to ask (deeper, another picture comes back). And those that the denoiser made of nothing but
+noise and a caption: there only the adversarial loss has a say. The last two have a plan beside them, where the decoder may
+look, and the discriminator does: it can know that this is to be an eye.
 
 All see through the SqueezeNet in DATA/weights. Code and denoiser stay as they are. Latents are kept in pools, a few new
 ones every few steps. Minutes are of work, not of the clock's: the same command goes on after an interruption. Rows of the
