@@ -65,14 +65,14 @@ from gm_core.recipes.common import (
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_plan import PARTS, PLAN, evened, plans_of, small_parts
-from gm_core.recipes.world_reader import TEXT, TOKENS, read, spelled, text_encoder, words_of
+from gm_core.recipes.world_reader import POOLED, TEXT, TOKENS, read, spelled, text_encoder, words_of
 
 logger = logging.getLogger("recipe.world_denoiser")
 
 NAME = "world-128"
 UNET: dict[str, Any] = {
     "sample_size": 16, "block_out_channels": (112, 128, 192), "layers_per_block": 1, "norm_num_groups": 16,
-    "time_embedding_dim": 256, "addition_embed_type": "text", "addition_embed_type_num_heads": 5,
+    "time_embedding_dim": POOLED, "addition_embed_type": "text", "addition_embed_type_num_heads": TEXT["num_attention_heads"],
     "down_block_types": ("DownBlock2D", "CrossAttnDownBlock2D", "CrossAttnDownBlock2D"),
     "up_block_types": ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D", "UpBlock2D"),
     "attention_head_dim": (2, 4, 6)}  # the number of heads, whatever diffusers calls it
@@ -275,9 +275,10 @@ def main() -> None:
     elif args.ship:
         raise SystemExit(f"{args.run} holds no state to ship.")
     else:
-        tokenizer, weights = read(args.reader)
+        tokenizer, weights, pooled = read(args.reader)
         for part in (denoiser, average):
             part.text.load_state_dict(weights)
+            part.unet.add_embedding.load_state_dict(pooled)  # pyright: ignore[reportOptionalMemberAccess]
         tokenizer.save_pretrained(str(args.run / "tokenizer"))
 
     worlds = [WorldFolder(folder) for folder in args.world]

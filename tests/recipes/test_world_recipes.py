@@ -115,9 +115,10 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
                    "--run", tmp_path / "denoiser")
     run(world_denoiser, "--world", people, *of_denoiser, "--minutes", 0.01)
     before = state_of(tmp_path / "denoiser")
-    for key in ("text.embeddings.token_embedding.weight", "text.final_layer_norm.weight"):
-        moved = (before["denoiser"][key] - reader["average"][key]).abs().max()
-        assert 0 < moved < 0.05, "the text encoder begins with what the reader knows, and learns on"
+    for key, known in (("text.embeddings.token_embedding.weight",) * 2, ("text.final_layer_norm.weight",) * 2,
+                       ("unet.add_embedding.proj.weight", "pooled.proj.weight")):
+        moved = (before["denoiser"][key] - reader["average"][known]).abs().max()
+        assert 0 < moved < 0.05, "it begins with what the reader knows, and learns on"
     run(world_denoiser, "--world", people, birds, *of_denoiser, "--minutes", before["worked"] / 60 + 0.01)
     after = state_of(tmp_path / "denoiser")
     assert after["step"] > before["step"] >= 1
@@ -272,7 +273,7 @@ def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
     optimizer = torch.optim.Adam(reader.parameters(), 1e-2)
     losses = []
     for _ in range(60):
-        loss = world_attributes.loss_of(reader(tokens), wanted)
+        loss = torch.stack([world_attributes.loss_of(answers, wanted) for answers in reader(tokens)]).sum()
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -280,7 +281,8 @@ def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
     assert losses[-1] < 0.5 * losses[0]
     after = world_reader.measure(reader, tokenizer, 8)
     assert before.keys() == after.keys() == {"seen", "held out"}
-    assert before["seen"] < after["seen"] <= 1, "other captions profit: birds are birds"
+    for by_queries_or_pooled in range(2):  # other captions profit: birds are birds
+        assert before["seen"][by_queries_or_pooled] < after["seen"][by_queries_or_pooled] <= 1
 
 
 def test_what_is_denoised_again_is_what_diffusers_own_schedule_makes_of_it():
