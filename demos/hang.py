@@ -15,7 +15,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from demos import check, cyclegan, inpainting, pix2pix
+from demos import check, cyclegan, inpainting, pix2pix, text_to_image
 from demos.base import ASSETS, parameters_of, sample_photographs
 from demos.srgan import detail_by_method
 from gm_core.checkpoints import of_task
@@ -68,6 +68,7 @@ def main() -> None:
         return
     photographs = dict(sample_photographs())
     write_known()
+    text_to_image.hang()
     pix2pix.hang()
     cyclegan.hang(photographs)
     inpainting.hang()

@@ -35,7 +35,7 @@ from gm_core.checkpoints import find, of_task
 from gm_core.engine import Engine, Progress, Waiting
 from gm_core.errors import BadInput
 from gm_core.hub import allowed_repositories
-from gm_core.images import open_picture, read_parameters
+from gm_core.images import open_picture, read_parameters, save_png
 
 TASK = "text_to_image"
 EXAMPLES = (
@@ -46,6 +46,8 @@ EXAMPLES = (
     "A smiling young woman with long wavy auburn hair and round glasses.",
     "An old man with a full beard, wearing a green beanie.",
 )
+HUNG, HUNG_SEED = EXAMPLES[3], 0
+"""What hangs in the frame when a visitor enters."""
 SHOWN_SIDE = 512
 """Small pictures are shown this large; the file to download has the checkpoint's own size."""
 PICTURE, PLAN = "picture", "plan"
@@ -137,6 +139,26 @@ def grid_table(rows: list[list[Image.Image]], guidances: tuple[float, ...], step
             "at the noise, finer detail, more time.</p>")
 
 
+def hang() -> None:
+    """Makes the picture of this room and the sheet of its card; see `demos.hang`: the examples, four seeds of each."""
+    from gm_core.tasks.text_to_image import defaults, text_to_image
+
+    record = of_task(TASK)[0]
+    steps, guidance = defaults(record.name)
+    columns = [text_to_image(prompt, checkpoint=record.name, pictures=4) for prompt in EXAMPLES]
+    width, height = (side + 4 for side in columns[0][0].size)
+    sheet = Image.new("RGB", (len(columns) * width - 4, 4 * height - 4), "white")
+    for i, column in enumerate(columns):
+        for j, picture in enumerate(column):
+            sheet.paste(picture, (i * width, j * height))
+    sheet.save(record.folder / "sample.webp", quality=88)
+    began = time.perf_counter()
+    [hung] = text_to_image(HUNG, checkpoint=record.name, seed=HUNG_SEED)
+    parameters = told(record.name, time.perf_counter() - began, prompt=HUNG, negative_prompt="", steps=steps,
+                      guidance=guidance, seed=HUNG_SEED)
+    save_png(hung, ASSETS / "examples" / f"{TASK}.png", parameters)
+
+
 def parts_said(parts: tuple[str, ...], plan: np.ndarray) -> str:
     """What the colours of a plan mean, of those parts (parts, h, w) that are somewhere in it."""
     from gm_core.tasks.text_to_image import PLAN_COLOURS
@@ -186,9 +208,9 @@ def draw(engine: Engine) -> None:
                                image_mode=None, format="png", height=140, sources=["upload", "clipboard"],
                                elem_id="text_to_image-picture")
         with gr.Column(scale=6, min_width=320):
-            result = gr.Image(str(hung_path), label="Result", show_label=False, interactive=False, format="png",
-                              buttons=["fullscreen"], elem_classes="framed", elem_id="text_to_image-result",
-                              alt_text=hung_prompt)
+            result = gr.Image(enlarged(open_picture(hung_path)) if hung else None, label="Result", show_label=False,
+                              interactive=False, format="png", buttons=["fullscreen"], elem_classes="framed",
+                              elem_id="text_to_image-result", alt_text=hung_prompt)
             news = gr.HTML(elem_classes="news")
             words = gr.Radio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
             parts = gr.HTML(elem_id="text_to_image-parts")

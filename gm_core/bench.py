@@ -1,6 +1,6 @@
 """Speed of every task with every checkpoint on this machine: a table of first and warm latency, memory, precision.
 
-    python -m gm_core.bench [--json] [--only NAME ...]
+    python -m gm_core.bench [--json] [--only NAME ...] [--pictures 4]
     python -m gm_core.bench --backends [--json] [--only NAME ...]
     python -m gm_core.bench --engine ray [--address ADDRESS] [--replicas 1 2 4] [--json]
 
@@ -59,8 +59,8 @@ def picture(width: int, height: int) -> Image.Image:
     return Image.fromarray((127 + 90 * np.stack(waves, -1) + noise).clip(0, 255).astype(np.uint8))
 
 
-def work(name: str) -> tuple[str, Callable[[], object]]:
-    """What is measured for a checkpoint: in words, and as a call."""
+def work(name: str, pictures: int = 1) -> tuple[str, Callable[[], object]]:
+    """What is measured for a checkpoint: in words, and as a call. pictures: at once, where a task makes more than one."""
     task = find(name).task
     if task == "srgan":
         from gm_core.tasks.srgan import srgan
@@ -85,6 +85,12 @@ def work(name: str) -> tuple[str, Callable[[], object]]:
         image, mask = picture(512, 512), Image.new("L", (512, 512))
         mask.paste(255, (180, 160, 330, 340))
         return "512x512, a tenth of it", lambda: inpainting(image, mask, checkpoint=name)
+    if task == "text_to_image":
+        from gm_core.tasks.text_to_image import defaults, text_to_image
+
+        said = "This small blue bird has a short pointy beak and brown on its wings."
+        return (f"{pictures} picture{'s' * (pictures > 1)}, {defaults(name)[0]} steps",
+                lambda: text_to_image(said, checkpoint=name, pictures=pictures))
     if task == "pix2pix":
         from gm_core.drawings import kind_of, palette
         from gm_core.tasks.pix2pix import pix2pix
@@ -112,10 +118,10 @@ def portraits_work(name: str) -> tuple[str, Callable[[], object]]:
     return "16 portraits", lambda: portraits(16, checkpoint=name)
 
 
-def measure(name: str) -> dict[str, Any]:
+def measure(name: str, pictures: int = 1) -> dict[str, Any]:
     """One row, measured in this process."""
     began = time.perf_counter()
-    words, call = work(name)
+    words, call = work(name, pictures)
     call()
     first = time.perf_counter() - began
     warm = []
@@ -239,6 +245,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--json", action="store_true", help="one JSON list instead of the table")
     parser.add_argument("--only", nargs="*", help="names of checkpoints")
+    parser.add_argument("--pictures", type=int, default=1, help="at once, of text to image")
     parser.add_argument("--backends", action="store_true", help="PyTorch, OpenVINO and onnxruntime on the same networks")
     parser.add_argument("--row", help=argparse.SUPPRESS)
     parser.add_argument("--engine", choices=("local", "ray"), default="local", help="ray: throughput by number of replicas")
@@ -260,12 +267,13 @@ def main() -> None:
             sys.stdout.write(f"{row['replicas']:8}  {row['jobs']:4}  {row['seconds']:7.2f}  {row['per_minute']:17.1f}\n")
         return
     if args.row:
-        sys.stdout.write(json.dumps(compare(args.row) if args.backends else measure(args.row)))
+        sys.stdout.write(json.dumps(compare(args.row) if args.backends else measure(args.row, args.pictures)))
         return
     here = [record.name for record in CHECKPOINTS if where(record) in ("shipped", "cached")]
     rows = []
     for name in args.only or here:
-        command = [sys.executable, "-m", "gm_core.bench", "--row", name, *["--backends"] * args.backends]
+        command = [sys.executable, "-m", "gm_core.bench", "--row", name, "--pictures", str(args.pictures),
+                   *["--backends"] * args.backends]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode:
             sys.exit(f"{name}: {done.stderr.strip().splitlines()[-1]}")

@@ -85,6 +85,9 @@ class Checkpoint:
 
 LANDSCAPES = "BSDS500 (train and test parts) and landscape photographs of the CycleGAN sets"
 
+_CLIP_TOKENIZER = ("tokenizer/merges.txt", "tokenizer/special_tokens_map.json", "tokenizer/tokenizer_config.json",
+                   "tokenizer/vocab.json")
+
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     Checkpoint(
         name="pix2pix-facades", task="pix2pix", title="Fronts of houses", network="U-Net generator (pix2pix), 2017",
@@ -184,12 +187,57 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         licence="creativeml-openrail-m", paper="https://arxiv.org/abs/2112.10752",
         build="stable_diffusion_inpainting:build", parameters=1_066_249_707, size=2_133_000_000,
         files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
-               "text_encoder/model.fp16.safetensors", "tokenizer/merges.txt", "tokenizer/special_tokens_map.json",
-               "tokenizer/tokenizer_config.json", "tokenizer/vocab.json", "unet/config.json",
+               "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
                "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
                "vae/diffusion_pytorch_model.fp16.safetensors"),
         repo_id="stable-diffusion-v1-5/stable-diffusion-inpainting", revision="8a4288a76071f7280aedbdb3253bdb9e9d5d84bb",
         source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting",
+    ),
+    Checkpoint(
+        name="world-128", task="text_to_image", title="A small world of birds, flowers and people",
+        network="Latent diffusion, 2022", trained_on="Birds, flowers and portraits drawn by our own renderers, and captions "
+        "from a grammar of ours", licence="apache-2.0", paper="https://arxiv.org/abs/2112.10752", build="text_to_image:build",
+        parameters=14_823_583, size=29_750_000, config={"steps": 20, "guidance": 3.0},
+        files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+               "plan.json", "text_encoder/model.safetensors", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json",
+               "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "vae/config.json",
+               "vae/diffusion_pytorch_model.safetensors", "words.json"),
+    ),
+    Checkpoint(
+        name="sdxs-512", task="text_to_image", title="SDXS, 512 px in one step", network="Latent diffusion, distilled, 2024",
+        trained_on="LAION-5B, pictures and captions of the web; taught by DreamShaper", licence="openrail++",
+        paper="https://arxiv.org/abs/2403.16627", build="text_to_image:build", parameters=441_000_000, size=1_763_000_000,
+        config={"steps": 1, "guidance": 0.0},
+        files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+               "text_encoder/model.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
+               "unet/diffusion_pytorch_model.safetensors", "vae/config.json", "vae/diffusion_pytorch_model.safetensors"),
+        repo_id="IDKiro/sdxs-512-dreamshaper", revision="76f720262bb051da75666b22c902a78c8e16c763",
+        source="https://huggingface.co/IDKiro/sdxs-512-dreamshaper",
+    ),
+    Checkpoint(
+        name="sd-turbo", task="text_to_image", title="Stable Diffusion Turbo, 512 px in one step",
+        network="Latent diffusion, distilled, 2023", trained_on="LAION-5B, pictures and captions of the web",
+        licence="stabilityai-ai-community", paper="https://arxiv.org/abs/2311.17042", build="text_to_image:build",
+        parameters=1_289_952_427, size=2_580_000_000, config={"steps": 1, "guidance": 0.0},
+        files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+               "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
+               "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
+               "vae/diffusion_pytorch_model.fp16.safetensors"),
+        repo_id="stabilityai/sd-turbo", revision="b261bac6fd2cf515557d5d0707481eafa0485ec2",
+        source="https://huggingface.co/stabilityai/sd-turbo",
+    ),
+    Checkpoint(
+        name="stable-diffusion", task="text_to_image", title="Stable Diffusion 1.5, 512 px",
+        network="Latent diffusion (Stable Diffusion), 2022", trained_on="LAION-5B, pictures and captions of the web",
+        licence="creativeml-openrail-m", paper="https://arxiv.org/abs/2112.10752", build="text_to_image:build",
+        parameters=1_370_216_895, size=2_741_000_000, config={"steps": 25, "guidance": 7.5},
+        files=("model_index.json", "feature_extractor/preprocessor_config.json", "safety_checker/config.json",
+               "safety_checker/model.fp16.safetensors", "scheduler/scheduler_config.json", "text_encoder/config.json",
+               "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
+               "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
+               "vae/diffusion_pytorch_model.fp16.safetensors"),
+        repo_id="stable-diffusion-v1-5/stable-diffusion-v1-5", revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
+        source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
     ),
     Checkpoint(
         name="style-many", task="style_transfer", title="Many styles in one network",

@@ -7,7 +7,6 @@ import json
 from pathlib import Path
 
 import torch
-from PIL import Image
 from safetensors.torch import save_file
 from torch import nn
 
@@ -74,12 +73,3 @@ def tiny_stable_diffusion(channels: int = 9) -> dict[str, bytes]:
         pipeline.save_pretrained(str(folder / "all"), safe_serialization=True, variant="fp16")
         return {str(file.relative_to(folder / "all")): file.read_bytes() for file in sorted((folder / "all").rglob("*"))
                 if file.is_file()}
-
-
-def hang(folder: Path) -> None:
-    """The room's picture."""
-    from gm_core.images import save_png
-
-    picture = Image.linear_gradient("L").convert("RGB")
-    picture.save(folder / "inpainting-input.webp")
-    save_png(picture, folder / "inpainting.png", {"task": "inpainting", "checkpoint": NAME, "revision": None, "seconds": 0.1})

@@ -26,7 +26,7 @@ from tests.served import ROOT
 
 
 def use_every_task(url: str, folder: Path) -> None:
-    """Each endpoint of the page that takes a picture, once, with its own settings."""
+    """Each room's endpoint, once, with its own settings."""
     photograph, drawing, mask = folder / "photograph.png", folder / "drawing.png", folder / "mask.png"
     Image.fromarray(skimage.data.astronaut()).save(photograph)
     Image.new("RGB", (256, 256), LABEL_COLOURS[1]).save(drawing)
@@ -41,6 +41,7 @@ def use_every_task(url: str, folder: Path) -> None:
             masked = {"mask": handle_file(mask)} if name == "inpainting" else {}
             client.predict(image=handle_file(photograph), **masked, api_name=f"/{name}")
     client.predict(image=handle_file(drawing), api_name="/pix2pix")
+    client.predict("A small blue bird.", api_name="/text_to_image")
     game = client.predict(api_name="/quiz_start")
     client.predict(game["game"], api_name="/quiz_round")
 

@@ -32,6 +32,7 @@ def test_only_the_tasks_are_offered_under_their_names(client):
         "/quiz_start": ["level", "faces", "rounds"],
         "/quiz_round": ["game"],
         "/quiz_answer": ["game", "number", "choice"],
+        "/text_to_image": ["prompt", "checkpoint", "negative_prompt", "steps", "guidance", "seed", "pictures"],
         "/pix2pix": ["image", "checkpoint", "seed"],
         "/cyclegan": ["image", "checkpoint", "direction"],
         "/srgan": ["image", "checkpoint"],

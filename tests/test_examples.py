@@ -11,7 +11,7 @@ import skimage.data
 from PIL import Image, ImageDraw
 
 from gm_core.images import read_parameters
-from tests.served import ROOT, serving
+from tests.served import ROOT
 
 SECTION = (ROOT / "README.md").read_text(encoding="utf-8").split("### Use it from a program\n")[1].split("\n### ")[0]
 CONNECT, *EXAMPLES = re.findall(r"```python\n(.*?)```", SECTION, re.DOTALL)
@@ -25,13 +25,6 @@ def endpoints(example: str) -> list[str]:
 def offered(url: str) -> set[str]:
     with urllib.request.urlopen(f"{url}gradio_api/info") as answer:
         return {name.removeprefix("/") for name in json.load(answer)["named_endpoints"]}
-
-
-@pytest.fixture(scope="session")
-def every_room_url(tmp_path_factory):
-    """The gallery with the rooms that are still to open, by tiny networks."""
-    with serving(tmp_path_factory.mktemp("every_room"), "-m", "tests.every_room") as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +53,9 @@ def run(examples: list[str], url: str, desk: Path) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: endpoints(example)[0])
-def test_an_example_does_what_the_readme_says(example, gallery_url, desk, capsys, request):
-    """Against the gallery as it ships; rooms that are not open there, against one in which they are."""
-    open_now = set(endpoints(example)) <= offered(gallery_url)
-    url = gallery_url if open_now else request.getfixturevalue("every_room_url")
-    run([CONNECT, example], url, desk)
+def test_an_example_does_what_the_readme_says(example, gallery_url, desk, capsys):
+    """Against the gallery as it ships."""
+    run([CONNECT, example], gallery_url, desk)
     said = [line for line in capsys.readouterr().out.splitlines() if "Loaded as API" not in line]
     assert said
     if "quiz" in endpoints(example)[0]:
@@ -78,9 +69,8 @@ def test_an_example_does_what_the_readme_says(example, gallery_url, desk, capsys
         assert parameters and parameters["task"] == endpoints(example)[0]
 
 
-def test_every_endpoint_has_an_example_and_every_example_an_endpoint(gallery_url, every_room_url):
-    named = {name for example in EXAMPLES for name in endpoints(example)}
-    assert named == offered(gallery_url) | offered(every_room_url)
+def test_every_endpoint_has_an_example_and_every_example_an_endpoint(gallery_url):
+    assert {name for example in EXAMPLES for name in endpoints(example)} == offered(gallery_url)
 
 
 def test_the_examples_are_found():

@@ -1,7 +1,6 @@
 """Text to image at a tiny size: real pipelines with random weights, as our recipe and the Hub lay them out.
 
-Until a trained `world-128` ships, a tiny one stands in its place; tests of the room serve the gallery with it:
-`python -m tests.text_to_image_records`.
+Tests of what every pipeline must do put the tiny one in the place of `world-128`.
 """
 
 import json
@@ -10,10 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from PIL import Image
 
 from gm_core.checkpoints import Checkpoint
-from tests.records import serve
 
 NAME = "world-128"
 ABOUT = {"task": "text_to_image", "trained_on": "nothing", "licence": "apache-2.0", "parameters": 1,
@@ -88,18 +85,3 @@ def tiny_record(shipped: Path) -> Checkpoint:
     plan = {"first": 2, "parts": [{"name": "wing or petal", "full": 1.5}, {"name": "eye", "full": 3.0}]}
     write({**files, "words.json": json.dumps(words).encode(), "plan.json": json.dumps(plan).encode()}, shipped / NAME)
     return Checkpoint(name=NAME, title="Our world", files=tuple(files), config={"steps": 4, "guidance": 3.0}, **ABOUT)
-
-
-def hang(folder: Path) -> None:
-    """The room's picture."""
-    from gm_core.images import save_png
-
-    save_png(Image.linear_gradient("L").convert("RGB"), folder / "text_to_image.png",
-             {"task": "text_to_image", "checkpoint": NAME, "revision": None, "prompt": CAPTIONS[0], "negative_prompt": "",
-              "steps": 4, "guidance": 3.0, "seed": 7, "seconds": 0.1})
-
-
-if __name__ == "__main__":
-    from demos import text_to_image
-
-    serve([text_to_image], lambda shipped: (tiny_record(shipped),), hang)

@@ -57,7 +57,7 @@ LARGEST = torch.cat([FULL, torch.full((COLOURS + BITS, 1, 1), float(FULL.max()) 
 """(PLAN, 1, 1): what no number of a channel exceeds, up or down."""
 SMALL = FULL.flatten() > 5.0  # parts of few pixels that make a bird a bird, and a face a face
 TRACE = 0.08  # share of a cell below which a part is a trace
-EVEN, MOST = 16, 8.0  # cells of a part that count as they are; of smaller parts a cell counts more, but not more than so much
+EVEN, MOST = 48, 32.0  # cells of a part that count as they are; of smaller parts a cell counts more, but not more than so much
 STEADY = 32  # a cell's colour: its own pixels of the part, and so many of the part's mean
 
 

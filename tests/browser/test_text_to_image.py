@@ -1,25 +1,15 @@
 """A visitor in the room of text to image: draws, chooses, watches words, lays out the grid, brings a picture back."""
 
-
 import numpy as np
 import pytest
 from gradio_client import Client
 from PIL import Image
 
-from demos import DEMOS
 from gm_core.images import read_parameters
 from tests.browser.rooms import enter, set_slider
-from tests.served import serving
 
 pytestmark = pytest.mark.browser
 BIRD = "This small blue bird has a short pointy beak and brown on its wings."
-
-if not any(demo.name == "text_to_image" for demo in DEMOS):
-    # The room is ready before its checkpoint is trained: it is visited with a tiny one.
-    @pytest.fixture(scope="module")
-    def gallery_url(tmp_path_factory):
-        with serving(tmp_path_factory.mktemp("gallery"), "-m", "tests.text_to_image_records") as url:
-            yield url
 
 
 @pytest.fixture
@@ -68,12 +58,13 @@ def shown(room):
 
 @pytest.mark.parametrize("page", [1280, 390], indirect=True)
 def test_a_sentence_is_drawn_and_its_settings_go_home_with_it(room, tmp_path):
+    assert room.evaluate("document.querySelector('#text_to_image-result img').naturalWidth") == 512, "large enough to see"
     say(room, BIRD)
     choose_seed(room, 41)
     draw(room)
     made = taken_home(room, tmp_path / "bird.png")
     parameters = read_parameters(tmp_path / "bird.png")
-    assert parameters["prompt"] == BIRD and parameters["seed"] == 41 and parameters["steps"] == 4
+    assert parameters["prompt"] == BIRD and parameters["seed"] == 41 and parameters["steps"] == 20
     label = room.locator(".museum-label:visible").inner_text()
     assert BIRD in label and "Seed 41" in label and "guidance 3" in label
     assert room.get_attribute("#text_to_image-result img", "alt") == BIRD
@@ -141,6 +132,6 @@ def test_a_program_draws_through_the_endpoint(gallery_url, tmp_path):
     made = client.predict(BIRD, pictures=2, seed=3, api_name="/text_to_image")
     files = [entry["image"] for entry in made]
     assert [read_parameters(file)["seed"] for file in files] == [3, 4]
-    assert read_parameters(files[0])["steps"] == 4, "what suits the checkpoint"
+    assert read_parameters(files[0])["steps"] == 20, "what suits the checkpoint"
     with pytest.raises(Exception, match="1 to 4 pictures"):
         client.predict(BIRD, pictures=9, api_name="/text_to_image")

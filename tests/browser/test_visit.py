@@ -87,6 +87,17 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         assert "10 answers so far" in page.inner_text("#quiz-results")
         album.photograph(page, "quiz-everybody")
 
+        enter(page, "Text to image")
+        page.fill("#text_to_image-prompt textarea", "A small yellow bird with black wings on a branch.")
+        page.click("#text_to_image-run")
+        page.wait_for_selector("#text_to_image-download:visible")
+        bird = read_parameters(taken_home(page, "#text_to_image-download", tmp_path / "bird.png"))
+        assert bird["task"] == "text_to_image" and "yellow bird" in bird["prompt"]
+        page.click("#text_to_image-watch")
+        page.wait_for_selector("#text_to_image-words:visible")
+        page.locator("#text_to_image-words label", has_text="yellow").click()
+        album.photograph(page, "text-to-image")
+
         enter(page, "pix2pix")
         page.wait_for_selector("#pix2pix-canvas .easel-palette button")
         hung = page.get_attribute("#pix2pix-result img", "src")
@@ -150,4 +161,4 @@ def test_a_whole_visit(browser, photograph, tmp_path):
         report.locator("#wall figure").first.wait_for()
         assert report.locator("#wall figure").count() == 3
         album.photograph(page, "check")
-    assert len(album.kept) == 44 and all(path.stat().st_size > 20_000 for path in album.kept)
+    assert len(album.kept) == 48 and all(path.stat().st_size > 20_000 for path in album.kept)
