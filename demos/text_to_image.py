@@ -183,14 +183,14 @@ def draw(engine: Engine) -> None:
             prompt = gr.Textbox(hung_prompt, label="What shall be drawn", lines=3, max_length=1000,
                                 elem_id="text_to_image-prompt")
             unknown = gr.HTML(elem_id="text_to_image-unknown")
+            gr.Examples([[text] for text in EXAMPLES], [prompt], label="Or one of these sentences",
+                        elem_id="text_to_image-examples")
             run = gr.Button("Draw it", variant="primary", elem_id="text_to_image-run")
             stop = gr.Button("Stop", visible=False, elem_id="text_to_image-stop")
             with gr.Row():
                 seed = gr.Number(int(hung.get("seed", 0)), label="Seed", precision=0, minimum=0, maximum=2**31 - 1,
                                  min_width=120, elem_id="text_to_image-seed")
                 fresh = gr.Checkbox(True, label="A new seed each time", min_width=160, elem_id="text_to_image-fresh")
-            gr.Examples([[text] for text in EXAMPLES], [prompt], label="Or one of these sentences",
-                        elem_id="text_to_image-examples")
             with gr.Accordion("Settings", open=False):
                 checkpoint = gr.Dropdown(choices(TASK), value=first, label="Checkpoint", elem_id="text_to_image-checkpoint")
                 cost = gr.HTML()
