@@ -19,7 +19,7 @@ SAME = re.compile("|".join((
     r"SRGAN x4|SRResNet x4|SRResNet|Swin2SR x4|Swin2SR|Real-ESRGAN x4|VGG-16|(SRResNet|Swin2SR|VGG-16), \d{4}|SRGAN",
     r"English|한국어|Русский|RRDBNet.*|ImageNet|pix2pix|CycleGAN|Inpainting|Hub|SSIM|DDPM CelebA-HQ|CC BY 4.0|FairFace, .*",
     r"Telea, 2004|Hub, \{0\}|This (bird|flower|small blue bird) .*|A smiling young woman .*|An old man with .*",
-    r"“This small blue bird .*|(HTML|JSON|PNG|QR|KID|LPIPS|PSNR|dB)|strength|style|second_style|blend|keep_colours",
+    r"“This (small blue bird|flower) .*|(HTML|JSON|PNG|QR|KID|LPIPS|PSNR|dB)|strength|style|second_style|blend|keep_colours",
     r"[a-z_]+(, [a-z_]+)+|openrail\+\+",
 )))
 """What is the same in every language: names, formulas, and what the networks read, which is English."""
