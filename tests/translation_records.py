@@ -1,7 +1,6 @@
 """The records of CycleGAN and pix2pix at a tiny size: real networks with random weights, laid out as the recipes ship them.
 
-Until trained ones ship, tiny ones stand in their places; tests of the rooms serve the gallery with them:
-`python -m tests.translation_records`.
+Tests put them in the places of those that ship, and serve the gallery with them: `python -m tests.translation_records`.
 """
 
 import json

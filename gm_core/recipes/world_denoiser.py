@@ -19,7 +19,8 @@ channels are quiet, so that the plan comes out of the noise while they are still
 arXiv:2512.04926, by two schedules): first where the beak will be, then how it looks. The decoder need not look at the plan, but
 may learn to (`world_polish`).
 
-Several folders may be given to `--world`, and others when the run goes on. Captions come from the records (`captions`), for
+Several folders may be given to `--world`, and others when the run goes on; one that is given twice is seen twice as often,
+which what is hard to draw may need. Captions come from the records (`captions`), for
 portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
 goes on after an interruption (SIGTERM lets it save first), and with more minutes after the end. The sheet shows held-out
 pictures, and two answers to their captions.
