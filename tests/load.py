@@ -3,8 +3,8 @@
     python -m tests.load [--quiz 50] [--heavy 10] [--seconds 300] [--quiz-p95 1.0] [--round-p95 20] [--memory 4000]
 
 Half of the quiz's visitors play alone through the page's queue, half are pupils of a class room whose phones ask once a second.
-The others press the buttons of super-resolution, style transfer and pix2pix without a pause. Prints a table; the exit status
-is 1 if there was an error besides the sentence that the queue is full, or if a limit was broken.
+The others press the buttons of super-resolution, style transfer, pix2pix and text to image without a pause. Prints a table; the
+exit status is 1 if there was an error besides the sentence that the queue is full, or if a limit was broken.
 
 `--quiz-p95`: seconds of the quiz's clicks (an answer, a vote, a phone's look); `--round-p95`: until a new round for one player
 is there, which waits for its portraits to be drawn. `--memory`: MB that the gallery's processes take together.
@@ -99,12 +99,13 @@ def plays(url: str, record: Record, over: threading.Event, folder: Path) -> None
         over.wait(1.0)
 
 
-def paints(url: str, record: Record, over: threading.Event, folder: Path, pictures: dict[str, Path]) -> None:
-    """One heavy room after the other, without a pause."""
+def paints(url: str, record: Record, over: threading.Event, folder: Path, brought: dict[str, Path | str]) -> None:
+    """One heavy room after the other, without a pause. brought: to each room its picture, or its sentence."""
     client = record.timed("the page", lambda: Client(url, verbose=False, download_files=str(folder)))
     while client and not over.is_set():
-        room = random.choice([*pictures])
-        if record.timed(room, lambda room=room: client.predict(handle_file(pictures[room]), api_name=f"/{room}")) is None:
+        room, thing = random.choice([*brought.items()])
+        given = thing if isinstance(thing, str) else handle_file(thing)
+        if record.timed(room, lambda room=room, given=given: client.predict(given, api_name=f"/{room}")) is None:
             over.wait(1.0)
 
 
@@ -189,9 +190,10 @@ def besiege(url: str, rooms: list[tuple[str, str]], process: psutil.Process, *, 
         picture = Image.effect_noise((128, 96), 60).convert("RGB") if name != "pix2pix" else \
             Image.new("RGB", (128, 128), LABEL_COLOURS[0])
         picture.save(path)
+    brought = {**pictures, "text_to_image": "This bird is completely red with black wings and pointy beak."}
     alone = (quiz + 1) // 2
     threads = [threading.Thread(target=plays, args=(url, record, over, folder)) for _ in range(alone)]
-    threads += [threading.Thread(target=paints, args=(url, record, over, folder, pictures)) for _ in range(heavy)]
+    threads += [threading.Thread(target=paints, args=(url, record, over, folder, brought)) for _ in range(heavy)]
     threads += [threading.Thread(target=lambda: asyncio.run(class_room(url, record, over, quiz - alone, rooms))),
                 threading.Thread(target=watches, args=(process, record, over))]
     for thread in threads:
