@@ -87,6 +87,11 @@ LANDSCAPES = "BSDS500 (train and test parts) and landscape photographs of the Cy
 
 _CLIP_TOKENIZER = ("tokenizer/merges.txt", "tokenizer/special_tokens_map.json", "tokenizer/tokenizer_config.json",
                    "tokenizer/vocab.json")
+_HALF_PIPELINE = ("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
+                  "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
+                  "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
+                  "vae/diffusion_pytorch_model.fp16.safetensors")
+"""What a Stable Diffusion pipeline in half precision needs."""
 
 CHECKPOINTS: tuple[Checkpoint, ...] = (
     Checkpoint(
@@ -186,10 +191,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         network="Latent diffusion (Stable Diffusion), 2022", trained_on="LAION-5B, pictures and captions of the web",
         licence="creativeml-openrail-m", paper="https://arxiv.org/abs/2112.10752",
         build="stable_diffusion_inpainting:build", parameters=1_066_249_707, size=2_133_000_000,
-        files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
-               "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
-               "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
-               "vae/diffusion_pytorch_model.fp16.safetensors"),
+        files=_HALF_PIPELINE,
         repo_id="stable-diffusion-v1-5/stable-diffusion-inpainting", revision="8a4288a76071f7280aedbdb3253bdb9e9d5d84bb",
         source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting",
     ),
@@ -219,10 +221,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         network="Latent diffusion, distilled, 2023", trained_on="LAION-5B, pictures and captions of the web",
         licence="stabilityai-ai-community", paper="https://arxiv.org/abs/2311.17042", build="text_to_image:build",
         parameters=1_289_952_427, size=2_580_000_000, config={"steps": 1, "guidance": 0.0},
-        files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
-               "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
-               "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
-               "vae/diffusion_pytorch_model.fp16.safetensors"),
+        files=_HALF_PIPELINE,
         repo_id="stabilityai/sd-turbo", revision="b261bac6fd2cf515557d5d0707481eafa0485ec2",
         source="https://huggingface.co/stabilityai/sd-turbo",
     ),
@@ -231,11 +230,8 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         network="Latent diffusion (Stable Diffusion), 2022", trained_on="LAION-5B, pictures and captions of the web",
         licence="creativeml-openrail-m", paper="https://arxiv.org/abs/2112.10752", build="text_to_image:build",
         parameters=1_370_216_895, size=2_741_000_000, config={"steps": 25, "guidance": 7.5},
-        files=("model_index.json", "feature_extractor/preprocessor_config.json", "safety_checker/config.json",
-               "safety_checker/model.fp16.safetensors", "scheduler/scheduler_config.json", "text_encoder/config.json",
-               "text_encoder/model.fp16.safetensors", *_CLIP_TOKENIZER, "unet/config.json",
-               "unet/diffusion_pytorch_model.fp16.safetensors", "vae/config.json",
-               "vae/diffusion_pytorch_model.fp16.safetensors"),
+        files=(*_HALF_PIPELINE, "feature_extractor/preprocessor_config.json", "safety_checker/config.json",
+               "safety_checker/model.fp16.safetensors"),
         repo_id="stable-diffusion-v1-5/stable-diffusion-v1-5", revision="451f4fe16113bff5a5d2269ed5ad43b0592e9a14",
         source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-v1-5",
     ),
