@@ -93,11 +93,16 @@ def begin_with(network: nn.Module, folder: Path | None) -> None:
 @torch.no_grad()
 def average_in(average: nn.Module, network: nn.Module, step: int, most: float) -> None:
     """Moves the average of a network's weights on by one step: what was keeps the share `most`, less in the first steps
-    (step: 1, 2, ...), or the beginning would never be forgotten.
+    (step: 1, 2, ...), or the beginning would never be forgotten. So with a normalisation's running statistics.
     """
     keep = min(most, (1 + step) / (10 + step))
     for ours, theirs in zip(average.parameters(), network.parameters(), strict=True):
         ours.lerp_(theirs, 1 - keep)
+    for ours, theirs in zip(average.buffers(), network.buffers(), strict=True):
+        if ours.is_floating_point():
+            ours.lerp_(theirs, 1 - keep)
+        else:
+            ours.copy_(theirs)
 
 
 def sheet(rows: list[list[Tensor]], path: Path, gap: int = 4) -> None:

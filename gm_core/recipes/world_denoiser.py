@@ -24,6 +24,11 @@ which what is hard to draw may need. Captions come from the records (`captions`)
 portraits alone from their grammar. Pictures are encoded once. Minutes are of work, not of the clock's: the same command
 goes on after an interruption (SIGTERM lets it save first), and with more minutes after the end. The sheet shows held-out
 pictures, and two answers to their captions.
+
+Where a run is lost, what it shipped goes on, its steps and minutes counted on, with an optimiser of its own:
+
+    python -m gm_core.recipes.world_denoiser --world runs/world-128 --begin assets/checkpoints/world-128 \
+        --autoencoder assets/checkpoints/world-128/vae --run runs/world-denoiser --minutes 700
 """
 
 import argparse
@@ -45,6 +50,7 @@ from diffusers import (
     StableDiffusionPipeline,  # pyright: ignore[reportPrivateImportUsage]
     UNet2DConditionModel,  # pyright: ignore[reportPrivateImportUsage]
 )
+from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
@@ -171,6 +177,21 @@ def assembled(denoiser: Denoiser, autoencoder: AutoencoderTiny, tokenizer: CLIPT
     return pipeline
 
 
+def begin_with(network: Denoiser, folder: Path) -> tuple[CLIPTokenizer, set[str], int, int, float]:
+    """Fills `network` with a pipeline that `ship_pipeline` wrote. Returns its tokenizer, the words that it has met, and its
+    steps, pictures and seconds of work.
+
+    What was rounded to fp16 is learnt again within a few steps.
+    """
+    network.unet.load_state_dict(load_file(folder / "unet" / "diffusion_pytorch_model.safetensors"))
+    network.text.load_state_dict(load_file(folder / "text_encoder" / "model.safetensors"))
+    with safe_open(folder / "unet" / "diffusion_pytorch_model.safetensors", "pt") as file:
+        about = file.metadata()
+    words = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+    tokenizer = CLIPTokenizer.from_pretrained(str(folder / "tokenizer"))
+    return tokenizer, set(words), int(about["steps"]), int(about["pictures"]), 60 * float(about["minutes"])
+
+
 @torch.no_grad()
 def sampled(pipeline: StableDiffusionPipeline, captions: Sequence[str], seed: int, steps: int = STEPS,
             guidance: float = GUIDANCE, at_once: int = 16) -> Tensor:
@@ -247,6 +268,7 @@ def main() -> None:
     parser.add_argument("--world", type=Path, nargs="+", default=[Path("runs/world-128")])
     parser.add_argument("--autoencoder", type=Path, default=Path("runs/world-autoencoder/autoencoder"))
     parser.add_argument("--reader", type=Path, default=Path("runs/world-reader"))
+    parser.add_argument("--begin", type=Path, help="folder of a shipped pipeline to go on with, if RUN holds no state")
     parser.add_argument("--run", type=Path, default=Path("runs/world-denoiser"))
     parser.add_argument("--minutes", type=float, default=600.0)
     parser.add_argument("--seed", type=int, default=0)
@@ -275,6 +297,11 @@ def main() -> None:
         logger.info("going on from step %d, %.0f minutes", step, worked / 60)
     elif args.ship:
         raise SystemExit(f"{args.run} holds no state to ship.")
+    elif args.begin:
+        tokenizer, words, step, seen, worked = begin_with(denoiser, args.begin)
+        average.load_state_dict(denoiser.state_dict())
+        tokenizer.save_pretrained(str(args.run / "tokenizer"))
+        logger.info("beginning with %s, from step %d, %.0f minutes", args.begin, step, worked / 60)
     else:
         tokenizer, weights, pooled = read(args.reader)
         for part in (denoiser, average):
@@ -360,6 +387,7 @@ def main() -> None:
 
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
+    warm = step if args.begin and not state else 0  # an optimiser that knows nothing yet
     losses: list[list[float]] = []
     reported = saved = time.perf_counter()
     clock = began = worked_seconds()
@@ -369,7 +397,7 @@ def main() -> None:
         share = worked / (args.minutes * 60)
         fall = 1.0 if share < STEADY else max(LAST, (1 - share) / (1 - STEADY))
         for group in optimizer.param_groups:
-            group["lr"] = RATE * group["share"] * fall * min(1.0, (step + 1) / WARM_STEPS)
+            group["lr"] = RATE * group["share"] * fall * min(1.0, (step + 1 - warm) / WARM_STEPS)
         z, said = chosen(train[random.integers(len(train), size=BATCH)], random)
         said[torch.rand(BATCH) < DROPPED] = nothing
         # One noise level from each of BATCH equal parts: the loss of a batch wanders less. More from where there is much

@@ -1,11 +1,13 @@
 """How faithful world-128 is to its captions, measured by a classifier of attributes that is trained on the world.
 
     python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --minutes 30
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --ship
     python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --evaluate
 
 The classifier sees a picture and says the value of every attribute. It also learns from pictures of the combinations that
 the text-to-image network never sees: a yardstick must not share the blind spots of what it measures. Slight blur and noise
-in its lessons let it read pictures that a network made. It is not shipped.
+in its lessons let it read pictures that a network made. The average of its weights is what answers, and what ships;
+`--evaluate` takes the shipped one where RUN holds no state.
 
 `--evaluate` measures the classifier itself on held-out pictures of the world; then the pipeline's pictures for 500 captions
 of seen combinations and 500 of held-out ones draw an answer for each attribute that the caption names, and so do the
@@ -14,6 +16,7 @@ same command goes on after an interruption.
 """
 
 import argparse
+import copy
 import json
 import logging
 import time
@@ -24,57 +27,37 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 from gm_core.datasets import world
+from gm_core.models.attribute_judge import AttributeJudge
 from gm_core.models.text_to_image import build
-from gm_core.recipes.common import CHECKPOINTS, load_state, quickly, save_state, sheet, start, worked_seconds
-from gm_core.recipes.world_attributes import SLOTS, loss_of, named_of, right, said, targets
+from gm_core.recipes.common import (
+    CHECKPOINTS,
+    average_in,
+    begin_with,
+    load_state,
+    quickly,
+    save_state,
+    sheet,
+    ship,
+    start,
+    told_to_end,
+    worked_seconds,
+)
+from gm_core.recipes.world_attributes import loss_of, named_of, right, said, targets
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
 
 logger = logging.getLogger("recipe.world_judge")
 
-WIDTHS = (32, 64, 128, 192)  # at 64, 32, 16, 8 px
+JUDGE = "world-judge"
+CONFIG: dict[str, Any] = {"attributes": [len(values) for values in world.ATTRIBUTES.values()], "widths": [32, 64, 128, 192]}
 BATCH = 32
 RATE = 2e-3
+AVERAGE = 0.998  # of the weights, a step
 COMPOSED = 1500  # pictures of held-out combinations to learn from
 TEST_FROM = world.HELD_OUT + 100_000  # seeds of records that are only tested with
-
-
-class Judge(nn.Module):
-    """Picture -> a logit for every value of every attribute, all side by side as in SLOTS.
-
-    Most attributes are small: a beak has a few pixels. So for each a learned query looks for its place among 16x16 cells,
-    whose features know of the whole from those of 8x8 cells.
-    """
-
-    def __init__(self, widths: Sequence[int] = WIDTHS) -> None:
-        super().__init__()
-
-        def block(inputs: int, width: int, stride: int) -> nn.Sequential:
-            first = nn.Conv2d(inputs, width, 4, 2, 1) if stride == 2 else nn.Conv2d(inputs, width, 3, 1, 1)
-            return nn.Sequential(first, nn.BatchNorm2d(width), nn.ReLU(),
-                                 nn.Conv2d(width, width, 3, 1, 1), nn.BatchNorm2d(width), nn.ReLU())
-
-        half, quarter, cells, whole = widths
-        self.cells = nn.Sequential(block(3, half, 2), block(half, quarter, 2), block(quarter, cells, 2))
-        self.whole = nn.Sequential(block(cells, whole, 2), block(whole, whole, 1))
-        self.told = nn.Conv2d(whole, cells, 1)
-        self.together = block(cells, cells, 1)
-        self.places = nn.Parameter(0.1 * torch.randn(16 * 16, cells))
-        self.queries = nn.Parameter(0.5 * torch.randn(len(SLOTS), cells))
-        self.look = nn.MultiheadAttention(cells, 4, batch_first=True)
-        self.answer = nn.ModuleList(nn.Linear(cells, slot.stop - slot.start) for slot in SLOTS.values())
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, VALUES)."""
-        cells = self.cells(x)
-        cells = self.together(cells + F.interpolate(self.told(self.whole(cells)), scale_factor=2.0))
-        values = cells.flatten(2).transpose(1, 2)  # (B, 256, cells)
-        found, _ = self.look(self.queries.expand(len(x), -1, -1), values + self.places, values, need_weights=False)
-        found = F.dropout(found, 0.1, self.training)
-        return torch.cat([head(found[:, k]) for k, head in enumerate(self.answer)], 1)
 
 
 def softened(x: Tensor, random: np.random.Generator) -> Tensor:
@@ -115,14 +98,14 @@ def shares(answers: Sequence[dict[str, str]], told: Sequence[dict[str, str]]) ->
 
 
 @torch.inference_mode()
-def evaluate(judge: Judge, worlds: Sequence[WorldFolder], folders: Sequence[Path], pipeline: Path, count: int,
+def evaluate(judge: AttributeJudge, worlds: Sequence[WorldFolder], folders: Sequence[Path], pipeline: Path, count: int,
              run: Path) -> dict[str, Any]:
     """The figures of the module's docstring; writes evaluation.json, and a sheet of what was drawn."""
     judge.eval()
 
     def answers(pictures: Tensor) -> list[dict[str, str]]:
         """pictures: (N, 3, 128, 128) in 0..1."""
-        return [one for batch in pictures.split(64) for one in said(judge(batch * 2 - 1))]
+        return [one for batch in pictures.split(64) for one in said(judge.considered(batch * 2 - 1))]
 
     found: dict[str, Any] = {"count": count, "steps": STEPS, "guidance": GUIDANCE}
     real, of_real = [], []
@@ -158,22 +141,35 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     parser.add_argument("--evaluate", action="store_true", help="measure, train nothing")
+    parser.add_argument("--ship", action="store_true", help="ship what RUN has saved, and end")
     args = parser.parse_args()
     start(args.run, args.threads)
 
     torch.manual_seed(args.seed)
-    judge = Judge(WIDTHS)
+    judge = AttributeJudge(**CONFIG)
     judge.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
+    average = copy.deepcopy(judge).eval().requires_grad_(False)
     optimizer = torch.optim.AdamW(judge.parameters(), RATE, weight_decay=0.02)
+    parts = {"judge": judge, "average": average, "optimizer": optimizer}
     step, worked = 0, 0.0
     if state := load_state(args.run):
-        judge.load_state_dict(state["judge"])
-        optimizer.load_state_dict(state["optimizer"])
+        for name, part in parts.items():
+            part.load_state_dict(state[name])
         step, worked = state["step"], state["worked"]
         logger.info("going on from step %d, %.1f minutes", step, worked / 60)
     worlds = [WorldFolder(folder) for folder in args.world]
     if args.evaluate:
-        evaluate(judge, worlds, args.world, args.pipeline, args.count, args.run)
+        if not state:
+            begin_with(average, CHECKPOINTS / JUDGE)
+        evaluate(average, worlds, args.world, args.pipeline, args.count, args.run)
+        return
+    if args.ship:
+        if not state:
+            raise SystemExit(f"{args.run} holds no state to ship.")
+        data = " and ".join(f"{written.done} pictures of {written.name}" for written in worlds)
+        ship(JUDGE, average, "attribute_judge:AttributeJudge", CONFIG, {
+            "recipe": "gm_core.recipes.world_judge", "minutes": round(worked / 60), "steps": step, "seed": args.seed,
+            "data": f"{data} and {COMPOSED} of held-out combinations", "attributes": json.dumps(world.ATTRIBUTES)})
         return
 
     wanted = [targets(named_of(folder, written.done)) for folder, written in zip(args.world, worlds, strict=True)]
@@ -187,7 +183,9 @@ def main() -> None:
     reported = saved = time.perf_counter()
     clock = worked_seconds()
     judge.train()
-    while worked < args.minutes * 60:
+    ending = told_to_end()
+    over = worked >= args.minutes * 60
+    while not over:
         share = worked / (args.minutes * 60)
         for group in optimizer.param_groups:
             group["lr"] = RATE * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 100)
@@ -200,13 +198,14 @@ def main() -> None:
         optimizer.step()
         losses.append(float(loss.detach()))
         step += 1
+        average_in(average, judge, step, AVERAGE)
         worked += worked_seconds() - clock
-        over = worked >= args.minutes * 60
+        over = worked >= args.minutes * 60 or ending()
         if time.perf_counter() - reported > 60 or over:
             logger.info("%.1f min  step %d  loss %.4f", worked / 60, step, np.mean(losses))
             losses, reported = [], time.perf_counter()
         if time.perf_counter() - saved > 300 or over:
-            save_state(args.run, judge=judge.state_dict(), optimizer=optimizer.state_dict(), step=step, worked=worked)
+            save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, worked=worked)
             saved = time.perf_counter()
         clock = worked_seconds()
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file, save_file
 from gm_core.datasets import portraits, world
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
+from gm_core.recipes import common as common_recipe
 from gm_core.recipes import world_attributes, world_autoencoder, world_denoiser, world_judge, world_polish, world_reader
 from gm_core.recipes.world_denoiser import QUIET, captions_of, widened
 from gm_core.recipes.world_plan import (
@@ -152,6 +153,13 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
             assert {opened.get_slice(key).get_dtype() for key in opened.keys()} == {"F16"}  # noqa: SIM118
     made = network.pipeline()("A blue bird.", num_inference_steps=2, output_type="np").images
     assert made.shape == (1, 128, 128, 3)
+
+    run(world_denoiser, "--world", people, "--begin", shipped, "--autoencoder", shipped / "vae", "--run", tmp_path / "again",
+        "--minutes", round(after["worked"] / 60) + 0.01)
+    again = state_of(tmp_path / "again")
+    assert again["step"] > after["step"] and again["seen"] > after["seen"] and again["words"] == after["words"]
+    for key, value in again["average"].items():
+        assert value.dtype == torch.float32 and (value - after["average"][key]).abs().max() < 0.05, key
 
 
 def test_a_world_that_is_still_being_written_is_read_as_far_as_it_is(tmp_path):
@@ -353,7 +361,7 @@ def test_the_judge_learns_and_measures_a_pipeline(people, tmp_path, monkeypatch)
     from tests.text_to_image_records import tiny_pipeline, write
 
     monkeypatch.setattr(world_judge, "COMPOSED", 2)
-    monkeypatch.setattr(world_judge, "WIDTHS", (4, 4, 4, 4))
+    monkeypatch.setitem(world_judge.CONFIG, "widths", [4, 4, 4, 4])
     common = ("--world", people, "--run", tmp_path / "judge")
     run(world_judge, *common, "--minutes", 0.02)
     assert state_of(tmp_path / "judge")["step"] >= 1
@@ -363,6 +371,15 @@ def test_the_judge_learns_and_measures_a_pipeline(people, tmp_path, monkeypatch)
     assert {"judge on real pictures", "seen combinations", "held out combinations"} <= table.keys()
     assert 0 <= table["held out combinations"]["all"]["right"] <= 1
     assert table["judge on real pictures"]["of portraits"]["of"] > 2
+
+    for module in (common_recipe, world_judge):
+        monkeypatch.setattr(module, "CHECKPOINTS", tmp_path / "shipped")
+    run(world_judge, *common, "--ship")
+    kept = load_file(tmp_path / "shipped" / "world-judge" / "model.safetensors")
+    assert torch.equal(kept["queries"], state_of(tmp_path / "judge")["average"]["queries"].half())
+    run(world_judge, "--world", people, "--run", tmp_path / "none", "--evaluate", "--pipeline", pipeline, "--count", 2)
+    again = json.loads((tmp_path / "none" / "evaluation.json").read_text())
+    assert again["judge on real pictures"].keys() == table["judge on real pictures"].keys()
 
 
 def test_of_each_attribute_the_share_that_was_said_right():
