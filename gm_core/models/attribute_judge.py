@@ -40,14 +40,21 @@ class AttributeJudge(nn.Module):
         ramp = torch.linspace(-1, 1, 128)
         return (torch.stack([ramp.expand(128, 128), ramp[:, None].expand(128, 128), ramp.flip(0).expand(128, 128)])[None],)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, sum of `attributes`)."""
+    def _look(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """What each attribute's query has found (B, attributes, channels), and the share of each cell (B, attributes, 256)."""
         cells = self.cells(x)
         cells = self.together(cells + F.interpolate(self.told(self.whole(cells)), scale_factor=2.0))
-        values = cells.flatten(2).transpose(1, 2)  # (B, 256, cells)
-        found, _ = self.look(self.queries.expand(len(x), -1, -1), values + self.places, values, need_weights=False)
-        found = F.dropout(found, 0.1, self.training)
+        values = cells.flatten(2).transpose(1, 2)
+        return self.look(self.queries.expand(len(x), -1, -1), values + self.places, values)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, 3, 128, 128), RGB in -1..1. Returns (B, sum of `attributes`)."""
+        found = F.dropout(self._look(x)[0], 0.1, self.training)
         return torch.cat([head(found[:, k]) for k, head in enumerate(self.answer)], 1)
+
+    def places_of(self, x: Tensor) -> Tensor:
+        """Where it looks for each attribute: (B, attributes, 16, 16), of a picture 1 together."""
+        return self._look(x)[1].unflatten(2, (16, 16))
 
     def considered(self, x: Tensor) -> Tensor:
         """As `forward`; the mean answer to five places of the picture, which is right a little more often than the first."""

@@ -30,6 +30,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gm_core.datasets import world
+from gm_core.images import to_image
 from gm_core.models.attribute_judge import AttributeJudge
 from gm_core.models.text_to_image import build
 from gm_core.recipes.common import (
@@ -48,6 +49,7 @@ from gm_core.recipes.common import (
 from gm_core.recipes.world_attributes import loss_of, named_of, right, said, targets
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
+from gm_core.tasks.text_to_image import overlaid
 
 logger = logging.getLogger("recipe.world_judge")
 
@@ -95,6 +97,29 @@ def shares(answers: Sequence[dict[str, str]], told: Sequence[dict[str, str]]) ->
             for key in ("all", f"of {asked['kind']}s", name):
                 found.setdefault(key, []).append(value)
     return {key: {"right": round(float(np.mean(values)), 4), "of": len(values)} for key, values in found.items()}
+
+
+WATCHED = {"bird": ("beak_colour", "crown", "leg_colour"), "flower": ("petal_colour", "centre_colour", "leaves"),
+           "portrait": ("glasses", "hair_colour", "hat")}
+
+
+@torch.inference_mode()
+def watch(judge: AttributeJudge, worlds: Sequence[WorldFolder], folders: Sequence[Path], path: Path) -> None:
+    """A sheet: held-out pictures of each family, and below each where the judge looks for an attribute that it has."""
+    rows: list[list[Tensor]] = [[], []]
+    attributes = list(world.ATTRIBUTES)
+    for folder, written in zip(folders, worlds, strict=True):
+        named = named_of(folder, written.done)
+        left = list(written.held_out)
+        for attribute in WATCHED[named[0]["kind"]]:
+            number = next((n for n in left if named[n][attribute] not in ("none", "no", "hidden")), left[0])
+            left.remove(number)
+            x = to_batch(written.read([number]))
+            whole = to_image(x[0] / 2 + 0.5)
+            lit = overlaid(whole, judge.places_of(x)[0, attributes.index(attribute)].numpy())
+            for row, image in zip(rows, (whole, lit), strict=True):
+                row.append(torch.from_numpy(np.asarray(image).copy()).permute(2, 0, 1) / 255)
+    sheet(rows, path)
 
 
 @torch.inference_mode()
@@ -170,6 +195,7 @@ def main() -> None:
         ship(JUDGE, average, "attribute_judge:AttributeJudge", CONFIG, {
             "recipe": "gm_core.recipes.world_judge", "minutes": round(worked / 60), "steps": step, "seed": args.seed,
             "data": f"{data} and {COMPOSED} of held-out combinations", "attributes": json.dumps(world.ATTRIBUTES)})
+        watch(average, worlds, args.world, CHECKPOINTS / JUDGE / "sample.webp")
         return
 
     wanted = [targets(named_of(folder, written.done)) for folder, written in zip(args.world, worlds, strict=True)]

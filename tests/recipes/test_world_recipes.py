@@ -361,6 +361,7 @@ def test_the_judge_learns_and_measures_a_pipeline(people, tmp_path, monkeypatch)
     from tests.text_to_image_records import tiny_pipeline, write
 
     monkeypatch.setattr(world_judge, "COMPOSED", 2)
+    monkeypatch.setitem(world_judge.WATCHED, "portrait", ("glasses", "hat"))
     monkeypatch.setitem(world_judge.CONFIG, "widths", [4, 4, 4, 4])
     common = ("--world", people, "--run", tmp_path / "judge")
     run(world_judge, *common, "--minutes", 0.02)
@@ -377,6 +378,8 @@ def test_the_judge_learns_and_measures_a_pipeline(people, tmp_path, monkeypatch)
     run(world_judge, *common, "--ship")
     kept = load_file(tmp_path / "shipped" / "world-judge" / "model.safetensors")
     assert torch.equal(kept["queries"], state_of(tmp_path / "judge")["average"]["queries"].half())
+    with Image.open(tmp_path / "shipped" / "world-judge" / "sample.webp") as watched:
+        assert watched.size == (2 * 128 + 4, 2 * 128 + 4)
     run(world_judge, "--world", people, "--run", tmp_path / "none", "--evaluate", "--pipeline", pipeline, "--count", 2)
     again = json.loads((tmp_path / "none" / "evaluation.json").read_text())
     assert again["judge on real pictures"].keys() == table["judge on real pictures"].keys()
