@@ -199,11 +199,17 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         name="world-128", task="text_to_image", title="A small world of birds, flowers and people",
         network="Latent diffusion, 2022", trained_on="Birds, flowers and portraits drawn by our own renderers, and captions "
         "from a grammar of ours", licence="apache-2.0", paper="https://arxiv.org/abs/2112.10752", build="text_to_image:build",
-        parameters=14_823_583, size=29_750_000, config={"steps": 20, "guidance": 3.0},
+        parameters=15_401_727, size=30_910_000, config={"steps": 20, "guidance": 4.0},
         files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
                "plan.json", "text_encoder/model.safetensors", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json",
                "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "vae/config.json",
                "vae/diffusion_pytorch_model.safetensors", "words.json"),
+    ),
+    Checkpoint(
+        name="world-judge", task="attributes", title="Judge of the drawn world",
+        network="Classifier with learned queries, 2026",
+        trained_on="Birds, flowers and portraits drawn by our own renderers", licence="apache-2.0",
+        paper="https://arxiv.org/abs/2005.12872", build="attribute_judge:AttributeJudge", parameters=2_213_593, size=4_460_000,
     ),
     Checkpoint(
         name="sdxs-512", task="text_to_image", title="SDXS, 512 px in one step", network="Latent diffusion, distilled, 2024",

@@ -26,11 +26,11 @@ def tiny_pipeline(vae: str = "AutoencoderTiny", checker: float | None = None, va
     """File -> content of a tiny `StableDiffusionPipeline`. vae: its class. checker: with a safety checker, which
     withholds everything for -1 and nothing for 1. variant: "fp16" for files named so.
     """
-    from diffusers import AutoencoderKL, AutoencoderTiny, DDIMScheduler, StableDiffusionPipeline, UNet2DConditionModel
+    from diffusers import AutoencoderKL, AutoencoderTiny, StableDiffusionPipeline, UNet2DConditionModel
     from diffusers.pipelines.stable_diffusion import StableDiffusionSafetyChecker
     from transformers import CLIPConfig, CLIPImageProcessorPil, CLIPTextConfig, CLIPTextModel
 
-    from gm_core.recipes.world_denoiser import SCHEDULE
+    from gm_core.recipes.world_denoiser import sampler
     from gm_core.recipes.world_reader import TOKENS, learn_words
 
     torch.manual_seed(0)
@@ -61,7 +61,7 @@ def tiny_pipeline(vae: str = "AutoencoderTiny", checker: float | None = None, va
         extractor = CLIPImageProcessorPil(size={"shortest_edge": 16}, crop_size={"height": 16, "width": 16})
     pipeline = StableDiffusionPipeline(
         vae=autoencoder.half(), text_encoder=text.half(), tokenizer=tokenizer, unet=unet.half(),
-        scheduler=DDIMScheduler(**SCHEDULE), safety_checker=judge and judge.half(), feature_extractor=extractor,
+        scheduler=sampler(), safety_checker=judge and judge.half(), feature_extractor=extractor,
         requires_safety_checker=judge is not None)
     with tempfile.TemporaryDirectory() as scratch:
         pipeline.save_pretrained(scratch, safe_serialization=True, variant=variant)

@@ -14,15 +14,21 @@ exact pixels would be too much to ask (deeper, another picture comes back). And 
 noise and a caption: there only the adversarial loss has a say. The last two have a plan beside them, where the decoder may
 look, and the discriminator does: it can know that this is to be an eye.
 
-All see through the SqueezeNet in DATA/weights. Code and denoiser stay as they are. Latents are kept in pools, a few new
-ones every few steps. Minutes are of work, not of the clock's: the same command goes on after an interruption. Rows of the
-sheet: pictures; regenerated, by the decoder before and after; made of noise, before and after.
+And what was painted must show what was planned: a reader, which has learnt on the world's pictures to see their plans, looks
+at it, and what it finds is compared with the plan that the decoder was given (as InfoGAN holds on to its codes, Chen et al.
+2016, arXiv:1606.03657). The denoiser plans a smile where the caption says so; without this the mouth remains a mouth.
+
+All see through the SqueezeNet in DATA/weights. Code and denoiser stay as they are. Latents are denoised as by the shipped
+scheduler, in steps that bring noise of their own, and kept in pools, a few new ones every few steps. Minutes are of work, not
+of the clock's: the same command goes on after an interruption. Rows of the sheet: pictures; regenerated, by the decoder before
+and after; made of noise, before and after.
 """
 
 import argparse
 import copy
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +55,7 @@ from gm_core.recipes.world_denoiser import (
     opened,
     widened,
 )
-from gm_core.recipes.world_plan import LARGEST, PLAN, plans_of
+from gm_core.recipes.world_plan import LARGEST, PLAN, evened, plans_of
 from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
@@ -61,7 +67,8 @@ STRIDE, DEEPEST, WHOLE = 50, 14, 20  # of the noise's 1000 steps; strides that a
 CROP = 96
 ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
 RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
-EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL = 3.0, 0.15, 0.8, 0.25
+EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL, READ = 3.0, 0.15, 0.8, 0.25, 3.0
+READER_BATCH, READER_RATE = 32, 2e-3
 AVERAGE = 0.998  # of the weights, a step
 
 
@@ -96,10 +103,73 @@ def _convolutions(layer: nn.Module) -> list[nn.Conv2d]:
     return [module for module in layer.modules() if isinstance(module, nn.Conv2d)]
 
 
+class PlanReader(nn.Module):
+    """Sees a picture's plan."""
+
+    def __init__(self, widths: tuple[int, int, int] = (32, 64, 128)) -> None:
+        super().__init__()
+
+        def conv(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+            first = nn.Conv2d(inputs, outputs, 4, 2, 1) if stride == 2 else \
+                nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation)
+            return nn.Sequential(first, nn.BatchNorm2d(outputs), nn.ReLU())
+
+        half, quarter, cells = widths
+        self.cells = nn.Sequential(conv(3, half, 2), conv(half, half), conv(half, quarter, 2), conv(quarter, quarter),
+                                   conv(quarter, cells, 2), conv(cells, cells))
+        self.around = nn.ModuleList(conv(cells, cells, dilation=dilation) for dilation in (2, 4, 1))
+        self.plan = nn.Conv2d(cells, PLAN, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """x: (B, 3, S, S), RGB in -1..1. Returns (B, PLAN, S/8, S/8), parts of `LARGEST`."""
+        x = self.cells(x)
+        for layer in self.around:
+            x = x + layer(x)
+        return self.plan(x)
+
+
+def misread(found: Tensor, plan: Tensor) -> Tensor:
+    """Mean squared error of what a reader found, both (B, PLAN, h, w); as in the denoiser's loss, what two cells tell counts
+    as much as what twenty do.
+    """
+    return ((found - (plan / LARGEST).clamp(-1, 1)).square() * evened(plan)).mean()
+
+
+def taught_to_read(worlds: Sequence[WorldFolder], plans: Sequence[Tensor], minutes: float, seed: int) -> PlanReader:
+    """A reader that has learnt on pictures of the world, some of them a little blurred or noisy."""
+    torch.manual_seed(seed)
+    random = np.random.default_rng(seed)
+    reader = PlanReader()
+    reader.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
+    optimizer = torch.optim.AdamW(reader.parameters(), READER_RATE, weight_decay=0.02)
+    began, reported, losses = worked_seconds(), time.perf_counter(), []
+    over = False
+    while not over:
+        share = min(1.0, (worked_seconds() - began) / (60 * minutes))
+        for group in optimizer.param_groups:
+            group["lr"] = READER_RATE * max(LAST, min(1.0, 2 * (1 - share)))
+        chosen = [(of, int(random.choice(worlds[of].train))) for of in random.integers(len(worlds), size=READER_BATCH)]
+        x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
+        if random.random() < 0.5:
+            x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1).lerp(x, float(random.uniform(0, 1)))
+            x = x + float(random.uniform(0, 0.06)) * torch.randn_like(x)
+        loss = misread(quickly(reader, x), torch.stack([plans[of][number] for of, number in chosen]).float())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        over = share >= 1
+        if time.perf_counter() - reported > 60 or over:
+            logger.info("reader: %.1f min  loss %.4f", (worked_seconds() - began) / 60, np.mean(losses))
+            losses, reported = [], time.perf_counter()
+    return reader.eval().requires_grad_(False)
+
+
 @torch.no_grad()
 def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, strides: int, noise: Tensor,
                 planned: bool = False) -> Tensor:
-    """Latents (B, CHANNELS, 16, 16) with so many strides' noise, denoised again by DDIM with guidance; said: tokens.
+    """Latents (B, CHANNELS, 16, 16) with so many strides' noise, denoised again by steps with guidance, each of which
+    brings as much noise as it can (DDIM with eta 1, Song et al. 2020, arXiv:2010.02502); said: tokens.
 
     planned: hold the plan to that of z, with its share of the noise.
     """
@@ -115,7 +185,8 @@ def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, st
             of_nothing, of_words = quickly(denoiser.unet, both, time_, words).sample.chunk(2)
         v = of_nothing + GUIDANCE * (of_words - of_nothing)
         clean, left = share.sqrt() * x - (1 - share).sqrt() * v, share.sqrt() * v + (1 - share).sqrt() * x
-        x = later.sqrt() * clean + (1 - later).sqrt() * left
+        fresh = (1 - later) / (1 - share) * (1 - share / later)  # variance of the step's own noise
+        x = later.sqrt() * clean + (1 - later - fresh).clamp_min(0).sqrt() * left + fresh.sqrt() * torch.randn_like(x)
         if planned:
             x[:, CODE:] = later.sqrt() * z[:, CODE:] + (1 - later).sqrt() * noise[:, CODE:]
     return x
@@ -129,6 +200,7 @@ def main() -> None:
     parser.add_argument("--denoiser", type=Path, default=Path("runs/world-denoiser"))
     parser.add_argument("--run", type=Path, default=Path("runs/world-polish"))
     parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument("--reading-minutes", type=float, default=12.0, help="before them, for the reader")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
@@ -163,6 +235,12 @@ def main() -> None:
     captions = [captions_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
 
+    if state and "reader" in state:
+        reader = PlanReader().eval().requires_grad_(False)
+        reader.load_state_dict(state["reader"])
+    else:
+        reader = taught_to_read(worlds, plans, args.reading_minutes, args.seed)
+    parts["reader"] = reader
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
 
@@ -237,14 +315,15 @@ def main() -> None:
         pixels = reconstruction_loss(y[ENCODED:-MADE], x[ENCODED:-MADE])
         perceptual, adversarial = critic.opinion(y[ENCODED:] / 2 + 0.5, x[ENCODED:] / 2 + 0.5, random, REGENERATED,
                                                    (made_of, true_to))
+        read = misread(quickly(reader, y[ENCODED:]), z[ENCODED:, CODE:])
         loss = (EXACT * exact + PIXELS * pixels + PERCEPTUAL * perceptual
-                + ADVERSARIAL * min(1.0, step / 300) * adversarial)
+                + min(1.0, step / 300) * (ADVERSARIAL * adversarial + READ * read))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
         optimizer.step()
         parted = {"exact": exact, "pixels": pixels, "perceptual": perceptual, "adversarial": adversarial,
-                  "judge": critic.learn()}
+                  "read": read, "judge": critic.learn()}
         for name, value in parted.items():
             told.setdefault(name, []).append(float(value.detach()))
         step += 1

@@ -336,10 +336,9 @@ def _drawn(network: TextToImage, prompt: str, negative_prompt: str, steps: int, 
             answer = of_nothing + guidance * (of_words - of_nothing)
         step = schedule.step(answer, time_, latents, **chance)
         latents = step.prev_sample
-        clean = getattr(step, "pred_original_sample", None)
         last = i + 1 == len(times)
         report((i + 1) / (len(times) + 1), f"Drawing, step {i + 1} of {len(times)}",
-               None if last else preview.of(latents if clean is None else clean))
+               None if last else preview.of(_foreseen(schedule, step)))
     pictures = network.decode(latents)
     pictures, withheld = _judged(pipeline, pictures)
     found = [to_image(picture) for picture in pictures]
@@ -348,6 +347,14 @@ def _drawn(network: TextToImage, prompt: str, negative_prompt: str, steps: int, 
             picture.info["withheld"] = True
     report(1.0, "Done", None)
     return found, latents
+
+
+def _foreseen(schedule: Any, step: Any) -> Tensor:  # noqa: ANN401 - a scheduler of diffusers, and what its step gave
+    """The latents as they would end, if the denoiser were right already; of schedulers that don't tell, as they are."""
+    clean = getattr(step, "pred_original_sample", None)
+    if clean is None and str(schedule.config.get("algorithm_type", "")).endswith("dpmsolver++"):
+        clean = schedule.model_outputs[-1]
+    return step.prev_sample if clean is None else clean
 
 
 def _judged(pipeline: Any, pictures: Tensor) -> tuple[Tensor, list[bool]]:  # noqa: ANN401

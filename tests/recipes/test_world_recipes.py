@@ -131,7 +131,7 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     assert len(list((tmp_path / "denoiser").glob("latents-*.npy"))) == 2
     polish = ("--world", people, birds, "--data", tmp_path / "data", "--autoencoder", tmp_path / "ae" / "autoencoder",
               "--denoiser", tmp_path / "denoiser", "--run", tmp_path / "polish")
-    run(world_polish, *polish, "--minutes", 0.01)
+    run(world_polish, *polish, "--minutes", 0.01, "--reading-minutes", 0.01)
     begun = state_of(tmp_path / "polish")
     run(world_polish, *polish, "--minutes", begun["worked"] / 60 + 0.01)
     polished = load_file(tmp_path / "polish" / "autoencoder" / "diffusion_pytorch_model.safetensors")
@@ -157,6 +157,16 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     run(world_denoiser, "--world", people, "--begin", shipped, "--autoencoder", shipped / "vae", "--run", tmp_path / "again",
         "--minutes", round(after["worked"] / 60) + 0.01)
     again = state_of(tmp_path / "again")
+    with monkeypatch.context() as grown:
+        grown.setitem(world_denoiser.UNET, "up_block_types", ("CrossAttnUpBlock2D", "CrossAttnUpBlock2D"))
+        wider = world_denoiser.Denoiser().eval()
+        assert world_denoiser.begin_with(wider, shipped)[2] == after["step"]
+        x, words = torch.randn(1, 16 + PLAN, 16, 16), torch.randn(1, 4, 16)
+        assert torch.allclose(wider.unet(x, 500, encoder_hidden_states=words).sample,
+                              network.unet(x, 500, encoder_hidden_states=words).sample, atol=1e-4)
+    monkeypatch.setitem(world_denoiser.UNET, "down_block_types", ("DownBlock2D", "DownBlock2D"))
+    with pytest.raises(SystemExit, match="another network"):
+        world_denoiser.begin_with(world_denoiser.Denoiser(), shipped)
     assert again["step"] > after["step"] and again["seen"] > after["seen"] and again["words"] == after["words"]
     for key, value in again["average"].items():
         assert value.dtype == torch.float32 and (value - after["average"][key]).abs().max() < 0.05, key

@@ -7,11 +7,13 @@ import sys
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from diffusers import DDIMScheduler
 from PIL import Image
 
 from gm_core.checkpoints import Checkpoint
@@ -19,6 +21,7 @@ from gm_core.datasets.portraits import caption
 from gm_core.errors import BadInput, Cancelled, CheckpointError
 from gm_core.load import load
 from gm_core.models.text_to_image import build, parts_of
+from gm_core.recipes.world_denoiser import SCHEDULE, sampler
 from gm_core.tasks.portraits import _person, portraits
 from gm_core.tasks.text_to_image import (
     defaults,
@@ -133,6 +136,33 @@ def test_progress_is_told_with_previews_and_cancel_stops_between_steps():
     with pytest.raises(Cancelled):
         text_to_image(BIRD, steps=4, report=leave)
     assert seen[-1] == "Drawing, step 2 of 4"
+
+
+def test_a_preview_shows_where_it_is_going_not_the_noise(monkeypatch):
+    """In latents that end as they began, all previews are the end, though every step brings noise."""
+    def previews_of(scheduler):
+        network = load(NAME)
+        monkeypatch.setattr(network, "scheduler", scheduler)
+        monkeypatch.setattr(network.unet, "forward", lambda x, t, **_: SimpleNamespace(sample=-going_to(x, t)))
+        monkeypatch.setattr("gm_core.tasks.text_to_image.PREVIEW_SHARE", 1e9)
+        found = []
+        [picture] = text_to_image(BIRD, steps=6, report=lambda fraction, words, preview=None: found.append(preview))
+        small = [np.asarray(one.resize((8, 8), Image.Resampling.BOX)).astype(int) for one in found if one is not None]
+        return small, np.asarray(picture.resize((8, 8), Image.Resampling.BOX)).astype(int)
+
+    every = DDIMScheduler(**SCHEDULE).alphas_cumprod
+    end = torch.randn(1, *load(NAME).latent_shape, generator=torch.Generator().manual_seed(1))
+
+    def going_to(x, t):
+        """-v of whoever knows that all will be `end`."""
+        share = every[int(t)]
+        noise = (x - share.sqrt() * end) / (1 - share).sqrt()
+        return -(share.sqrt() * noise - (1 - share).sqrt() * end)
+
+    for scheduler in (sampler(), DDIMScheduler(**SCHEDULE)):
+        small, last = previews_of(scheduler)
+        assert len(small) == 5
+        assert all(np.abs(one - last).max() <= 3 for one in small)
 
 
 def test_the_words_of_a_world_are_known_and_others_are_named():
