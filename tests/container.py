@@ -5,7 +5,7 @@ made on the spot: a minimal Debian with the same minor version of Python, under 
 The rest is the Dockerfile's own, step by step. Then the container is started as its user, its health command is asked until
 it says yes, and a photograph is sent to a room. Prints a line for each; what was downloaded stays in RUN, some gigabytes.
 
-`--wheels DIR` offers pip these files too, as `find-links`: with a CPU build of torch there, the image is 2 GB and not 8.
+`--wheels DIR` offers pip these files too, as `find-links`: with a build of torch for CPUs there, the image has 2.4 GB.
 """
 
 import argparse
@@ -46,8 +46,8 @@ class Buildah:
     def __init__(self, run: Path) -> None:
         self.words = ["buildah", "--root", str(run / "store"), "--runroot", str(run / "state"), "--storage-driver", "vfs"]
 
-    def __call__(self, *words: str | Path, check: bool = True) -> str:
-        return subprocess.run([*self.words, *map(str, words)], cwd=ROOT, check=check, stdout=subprocess.PIPE, text=True).stdout
+    def __call__(self, *words: str | Path) -> str:
+        return subprocess.run([*self.words, *map(str, words)], cwd=ROOT, check=True, stdout=subprocess.PIPE, text=True).stdout
 
     def has(self, image: str) -> bool:
         return image in self("images", "--format", "{{.Name}}:{{.Tag}}").split()

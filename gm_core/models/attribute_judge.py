@@ -12,8 +12,8 @@ SHIFTS = ((4, 4), (1, 2), (7, 6), (2, 7), (6, 1))  # of the picture on a canvas 
 class AttributeJudge(nn.Module):
     """Picture -> a logit for every value of every attribute, all side by side.
 
-    Most attributes are small: a beak has a few pixels. So for each a learned query looks for its place among 16x16 cells,
-    whose features know of the whole from those of 8x8 cells.
+    Most attributes are small: a beak has a few pixels. So for each a learned query (Carion et al. 2020, arXiv:2005.12872)
+    looks for its place among 16x16 cells, whose features know of the whole from those of 8x8 cells.
     """
 
     def __init__(self, attributes: Sequence[int], widths: Sequence[int] = (32, 64, 128, 192)) -> None:

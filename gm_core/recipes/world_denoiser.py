@@ -192,7 +192,7 @@ def begin_with(network: Denoiser, folder: Path) -> tuple[CLIPTokenizer, set[str]
     steps, pictures and seconds of work.
 
     What was rounded to fp16 is learnt again within a few steps. A denoiser that looked for words in fewer places answers as
-    it did, so far: the new ones add nothing yet.
+    it did, so far: the new ones add nothing yet. Raises SystemExit for another network.
     """
     missing, unexpected = network.unet.load_state_dict(load_file(folder / "unet" / "diffusion_pytorch_model.safetensors"),
                                                        strict=False)

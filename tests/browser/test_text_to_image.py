@@ -5,6 +5,7 @@ import pytest
 from gradio_client import Client
 from PIL import Image
 
+from gm_core.checkpoints import find
 from gm_core.images import read_parameters
 from tests.browser.rooms import enter, set_slider
 
@@ -66,7 +67,7 @@ def test_a_sentence_is_drawn_and_its_settings_go_home_with_it(room, tmp_path):
     parameters = read_parameters(tmp_path / "bird.png")
     assert parameters["prompt"] == BIRD and parameters["seed"] == 41 and parameters["steps"] == 20
     label = room.locator(".museum-label:visible").inner_text()
-    assert BIRD in label and "Seed 41" in label and "guidance 3" in label
+    assert BIRD in label and "Seed 41" in label and f"guidance {find('world-128').config['guidance']:g}" in label
     assert room.get_attribute("#text_to_image-result img", "alt") == BIRD
     assert room.evaluate("document.documentElement.scrollWidth <= window.innerWidth + 1"), "the page scrolls sideways"
 
