@@ -399,7 +399,7 @@ def draw(engine: Engine) -> None:
 
 
 DEMO = Demo(
-    name=TASK, title="Text to image",
+    name=TASK, title="Text to image", tasks=(TASK, "attributes"),
     door="Say what you would like to see, and watch it come out of the noise. Our small network has only ever seen birds, "
          "flowers and portraits, drawn by code; larger ones know more.",
     draw=draw,

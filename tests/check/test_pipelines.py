@@ -38,7 +38,6 @@ def test_unconditional_diffusion(tmp_path):
     assert "not a whole safetensors" in check("portraits", found, wanted).examined[0].failure
 
 
-@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # of diffusers with NumPy 2
 def test_inpainting_and_a_pipeline_of_another_task(tmp_path):
     from tests.inpainting_records import tiny_stable_diffusion
 

@@ -12,7 +12,6 @@ from gm_core.models.stable_diffusion_inpainting import build, glimpse
 from tests.inpainting_records import tiny_stable_diffusion
 
 # diffusers asks numpy for what numpy will refuse one day; both are pinned
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 
 

@@ -39,7 +39,6 @@ from tests.text_to_image_records import ABOUT, CAPTIONS, NAME, SIDE, tiny_pipeli
 
 ROOT = Path(__file__).resolve().parents[2]
 BIRD = CAPTIONS[0]
-pytestmark = pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")
 
 
 @pytest.fixture(scope="module", autouse=True)
