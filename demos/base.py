@@ -54,6 +54,8 @@ class Demo:
     draw: Callable[[Engine], None]
     tasks: tuple[str, ...] = ()
     """Tasks whose checkpoints hang in this room, if not only `name`."""
+    beside: tuple[str, ...] = ()
+    """Checkpoints that its own were measured with: no visitor runs them, but the credits name them."""
     warm: str = ""
     """The checkpoint that most visitors of this room will want: it is loaded while they look around."""
     routes: Callable[[], list[Any]] = list
@@ -62,7 +64,7 @@ class Demo:
     """Inline scripts of its frames, to the letter: the page's Content-Security-Policy reaches into them."""
 
     def checkpoints(self) -> list[Checkpoint]:
-        return [checkpoint for task in self.tasks or (self.name,) for checkpoint in of_task(task)]
+        return [*(checkpoint for task in self.tasks or (self.name,) for checkpoint in of_task(task)), *map(find, self.beside)]
 
 
 class Picture(gr.Image):

@@ -46,7 +46,7 @@ EXAMPLES = (
     "A smiling young woman with long wavy auburn hair and round glasses.",
     "An old man with a full beard, wearing a green beanie.",
 )
-HUNG, HUNG_SEED = EXAMPLES[3], 0
+HUNG, HUNG_SEED = EXAMPLES[3], 1
 """What hangs in the frame when a visitor enters."""
 SHOWN_SIDE = 512
 """Small pictures are shown this large; the file to download has the checkpoint's own size."""
@@ -399,7 +399,7 @@ def draw(engine: Engine) -> None:
 
 
 DEMO = Demo(
-    name=TASK, title="Text to image", tasks=(TASK, "attributes"),
+    name=TASK, title="Text to image", beside=("world-judge",),
     door="Say what you would like to see, and watch it come out of the noise. Our small network has only ever seen birds, "
          "flowers and portraits, drawn by code; larger ones know more.",
     draw=draw,
