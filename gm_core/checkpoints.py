@@ -209,7 +209,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         name="world-judge", task="attributes", title="Judge of the drawn world",
         network="Classifier with learned queries, 2026",
         trained_on="Birds, flowers and portraits drawn by our own renderers", licence="apache-2.0",
-        paper="https://arxiv.org/abs/2005.12872", build="attribute_judge:AttributeJudge", parameters=2_213_593, size=4_460_000,
+        paper="https://arxiv.org/abs/2005.12872", build="attribute_judge:AttributeJudge", parameters=2_213_593, size=4_446_437,
     ),
     Checkpoint(
         name="sdxs-512", task="text_to_image", title="SDXS, 512 px in one step", network="Latent diffusion, distilled, 2024",
@@ -291,7 +291,7 @@ def of_task(task: str) -> list[Checkpoint]:
 
 def table() -> str:
     """The records as the README's Markdown table. `python -m gm_core.checkpoints` prints it."""
-    lines = ["| checkpoint | room | network | parameters | trained on | licence | where |", "|---|---|---|---|---|---|---|"]
+    lines = ["| checkpoint | task | network | parameters | trained on | licence | where |", "|---|---|---|---|---|---|---|"]
     for record in CHECKPOINTS:
         place = "ships" if record.shipped else f"[Hub]({record.source}) at `{(record.revision or 'no commit')[:8]}`"
         lines.append(f"| `{record.name}` | {record.task} | {record.network} | {record.parameters:,} | {record.trained_on} "

@@ -87,6 +87,14 @@ def to_batch(pictures: np.ndarray) -> Tensor:
     return (x.float() / 127.5 - 1).contiguous(memory_format=torch.channels_last)
 
 
+def worn(x: Tensor, random: np.random.Generator) -> Tensor:
+    """Half of the batches a little blurred, and noisy: lessons for whoever shall see in pictures that a network made."""
+    if random.random() < 0.5:
+        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1).lerp(x, float(random.uniform(0, 1)))
+        x = x + float(random.uniform(0, 0.06)) * torch.randn_like(x)
+    return x
+
+
 def draw(worlds: Sequence[WorldFolder], random: np.random.Generator, side: int, count: int) -> Tensor:
     """Random crops (count, 3, side, side) in -1..1, half of them mirrored; large worlds are met more often."""
     sizes = np.array([len(world.train) for world in worlds], float)

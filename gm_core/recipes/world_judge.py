@@ -47,7 +47,7 @@ from gm_core.recipes.common import (
     worked_seconds,
 )
 from gm_core.recipes.world_attributes import loss_of, named_of, right, said, targets
-from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
+from gm_core.recipes.world_autoencoder import WorldFolder, to_batch, worn
 from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
 from gm_core.tasks.text_to_image import overlaid
 
@@ -63,13 +63,9 @@ TEST_FROM = world.HELD_OUT + 100_000  # seeds of records that are only tested wi
 
 
 def softened(x: Tensor, random: np.random.Generator) -> Tensor:
-    """Shifted a little; half of the batches also blurred, and noisy."""
+    """Shifted a little, and `worn`."""
     top, left = random.integers(0, 9, 2)
-    x = F.pad(x, (4, 4, 4, 4), mode="replicate")[..., top : top + 128, left : left + 128]
-    if random.random() < 0.5:
-        x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1).lerp(x, float(random.uniform(0, 1)))
-        x = x + float(random.uniform(0, 0.06)) * torch.randn_like(x)
-    return x
+    return worn(F.pad(x, (4, 4, 4, 4), mode="replicate")[..., top : top + 128, left : left + 128], random)
 
 
 def drawn(records: Sequence[world.Record], path: Path) -> np.ndarray:

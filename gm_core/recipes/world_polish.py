@@ -44,7 +44,7 @@ from transformers import CLIPTokenizer
 from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
 from gm_core.recipes.critic import Critic
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
-from gm_core.recipes.world_autoencoder import WorldFolder, measure, prepare, reconstruction_loss, to_batch
+from gm_core.recipes.world_autoencoder import WorldFolder, measure, prepare, reconstruction_loss, to_batch, worn
 from gm_core.recipes.world_denoiser import (
     CHANNELS,
     CODE,
@@ -150,10 +150,7 @@ def taught_to_read(worlds: Sequence[WorldFolder], plans: Sequence[Tensor], minut
             group["lr"] = READER_RATE * max(LAST, min(1.0, 2 * (1 - share)))
         chosen = [(of, int(random.choice(worlds[of].train))) for of in random.integers(len(worlds), size=READER_BATCH)]
         x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
-        if random.random() < 0.5:
-            x = F.avg_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1).lerp(x, float(random.uniform(0, 1)))
-            x = x + float(random.uniform(0, 0.06)) * torch.randn_like(x)
-        loss = misread(quickly(reader, x), torch.stack([plans[of][number] for of, number in chosen]).float())
+        loss = misread(quickly(reader, worn(x, random)), torch.stack([plans[of][number] for of, number in chosen]).float())
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
