@@ -80,6 +80,34 @@ class Picture(gr.Image):
         return payload.path if payload else None
 
 
+CHANGED = "The choices here have just changed. Please look at them and press again."
+"""Where a visitor was quicker than the answer that brings a control's new choices."""
+
+
+class LateRadio(gr.Radio):
+    """A Radio whose choices follow another control: a choice that is gone since gets a sentence, not Gradio's own error."""
+
+    is_template = True
+
+    def preprocess(self, payload: str | int | float | None) -> str | int | float | None:
+        try:
+            return super().preprocess(payload)
+        except gr.Error as error:
+            raise gr.Error(CHANGED, title="That did not work", print_exception=False) from error
+
+
+class LateDropdown(gr.Dropdown):
+    """A Dropdown as `LateRadio`."""
+
+    is_template = True
+
+    def preprocess(self, payload: str | int | float | list[str | int | float] | None,
+                   ) -> str | int | float | list[str | int | float] | list[int | None] | None:
+        try:
+            return super().preprocess(payload)
+        except gr.Error as error:
+            raise gr.Error(CHANGED, title="That did not work", print_exception=False) from error
+
 
 def photograph(label: str, elem_id: str | None = None, *, visible: bool = True, alt_text: str | None = None) -> Picture:
     """A place for the visitor's picture: upload, camera or clipboard."""

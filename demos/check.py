@@ -13,7 +13,7 @@ import gradio as gr
 from gradio.utils import get_upload_folder
 from PIL import Image
 
-from demos.base import ASSETS, HEAVY, LIGHT, Demo, choices, follow, guarded, guarded_stream, how_it_works, status
+from demos.base import ASSETS, HEAVY, LIGHT, Demo, LateDropdown, choices, follow, guarded, guarded_stream, how_it_works, status
 from gm_core.check.cases import Inputs, cases, read_seeds, read_settings
 from gm_core.check.kinds import KINDS, of
 from gm_core.check.outcome import Outcome
@@ -134,7 +134,7 @@ def draw(engine: Engine) -> None:
     with gr.Row(elem_classes="room"):
         with gr.Column(min_width=300):
             task = gr.Dropdown(tasks, value=first, label="What they do", elem_id="check-task", filterable=False)
-            chosen = gr.Dropdown(of_table(first), value=[name for _, name in of_table(first)][:2], multiselect=True,
+            chosen = LateDropdown(of_table(first), value=[name for _, name in of_table(first)][:2], multiselect=True,
                                  max_choices=MOST_CHECKPOINTS, label="Checkpoints", elem_id="check-chosen")
             repositories = gr.Textbox("", label="From the Hub", lines=2, max_length=MAX_CHARS,
                                       visible=bool(allowed_repositories()), placeholder="owner/name@revision",

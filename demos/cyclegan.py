@@ -13,6 +13,7 @@ from demos.base import (
     HEAVY,
     LIGHT,
     Demo,
+    LateRadio,
     brought_settings,
     choices,
     endpoint,
@@ -142,7 +143,7 @@ def draw(engine: Engine) -> None:
                         label="Or one of these", example_labels=["The one that hangs here",
                                                                  *(name for name, _ in sample_photographs())])
             checkpoint = gr.Dropdown(choices(TASK), value=first, label="Checkpoint", elem_id="cyclegan-checkpoint")
-            direction = gr.Radio(ways(first), value="AtoB", label="From, to", elem_id="cyclegan-direction")
+            direction = LateRadio(ways(first), value="AtoB", label="From, to", elem_id="cyclegan-direction")
             run = gr.Button("Translate", variant="primary", elem_id="cyclegan-run")
             stop = gr.Button("Stop", visible=False, elem_id="cyclegan-stop")
             with gr.Accordion("Settings", open=False):

@@ -19,6 +19,7 @@ from demos.base import (
     HEAVY,
     LIGHT,
     Demo,
+    LateRadio,
     brought_settings,
     endpoint,
     follow,
@@ -178,7 +179,7 @@ def draw(engine: Engine) -> None:
                              html_template=(ASSETS / "easel.html").read_text(encoding="utf-8"),
                              js_on_load=(ASSETS / "easel.js").read_text(encoding="utf-8"), visible=bool(palette(first)),
                              elem_id="pix2pix-canvas")
-            template = gr.Radio(names, value=None, label="Begin with", visible=bool(names), elem_id="pix2pix-template")
+            template = LateRadio(names, value=None, label="Begin with", visible=bool(names), elem_id="pix2pix-template")
             with gr.Accordion("Bring a label map", open=False, visible=bool(names)) as bring_map:
                 brought_map = photograph("A label map in the palette's colours", "pix2pix-map")
             # A column, because Gradio would move the samples' files anew when their own visibility changes, and may not.

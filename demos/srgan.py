@@ -14,6 +14,7 @@ from demos.base import (
     HEAVY,
     LIGHT,
     Demo,
+    LateRadio,
     brought_settings,
     choices,
     endpoint,
@@ -125,7 +126,7 @@ def draw(engine: Engine) -> None:
             table = gr.HTML(elem_id="srgan-table")
             gr.HTML('<h3>Look closer</h3><p class="aside">Click your photograph where you want to look. The same place, by '
                     "each method.</p>")
-            method = gr.Radio(list(hung_details), value=find(COMPARED[1]).title, show_label=False, container=False,
+            method = LateRadio(list(hung_details), value=find(COMPARED[1]).title, show_label=False, container=False,
                               elem_id="srgan-method", label="Method")
             detail = gr.Image(hung_details[find(COMPARED[1]).title], label="Detail", format="png", type="pil",
                               interactive=False, show_label=False, height=420,

@@ -17,6 +17,7 @@ from demos.base import (
     HEAVY,
     LIGHT,
     Demo,
+    LateRadio,
     Picture,
     brought_settings,
     choices,
@@ -212,7 +213,7 @@ def draw(engine: Engine) -> None:
                               interactive=False, format="png", buttons=["fullscreen"], elem_classes="framed",
                               elem_id="text_to_image-result", alt_text=hung_prompt)
             news = gr.HTML(elem_classes="news")
-            words = gr.Radio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
+            words = LateRadio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
             parts = gr.HTML(elem_id="text_to_image-parts")
             label = gr.HTML(label_of(hung_prompt, {"negative_prompt": "", "steps": usual_steps, "guidance": usual_guidance,
                                                    **hung}) if hung else "")

@@ -14,7 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
-from demos.base import guarded, guarded_stream
+from demos.base import LateDropdown, LateRadio, guarded, guarded_stream
 from gm_core.quiz.store import Store
 from tests.quiz.keeper import ANSWER
 from tests.served import ROOT, serving
@@ -44,6 +44,17 @@ def test_other_errors_are_not_taken_for_an_end_of_memory():
 
     with pytest.raises(gr.Error, match="Something went wrong on our side"):
         guarded(fail)()
+
+
+@pytest.mark.parametrize(("kind", "gone"), [(LateDropdown, ["a", "b"]), (LateRadio, "b")])
+def test_who_presses_before_new_choices_have_come_is_told_so(kind, gone, caplog):
+    """The page may send a choice that the server has just taken away; whoever chose another checkpoint sees it so."""
+    control = kind(["a", "c"], **({"multiselect": True} if isinstance(gone, list) else {}))
+    with pytest.raises(gr.Error, match=r"have just changed\..*press again") as told:
+        control.preprocess(gone)
+    assert not told.value.print_exception and "Traceback" not in caplog.text
+    kept = gone[:1] if isinstance(gone, list) else "a"
+    assert control.preprocess(kept) == kept and control.preprocess(None) is None
 
 
 @pytest.fixture(scope="module")

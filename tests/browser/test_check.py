@@ -185,6 +185,7 @@ def test_two_checkpoints_are_compared_and_the_report_is_taken_home(room, cat, tm
 
 def test_what_the_page_does_not_do_gets_a_sentence(room):
     choose(room, "Super-resolution")
+    room.wait_for_selector("#check-chosen >> text=SRResNet x4")
     for words, sentence in (("someone/else@main", "may not fetch someone/else"), ("/etc/passwd", "is no name of the table"),
                             ("anyone/net@main", "HF_HUB_OFFLINE")):
         room.fill("#check-repositories textarea", words)
