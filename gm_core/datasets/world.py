@@ -97,9 +97,11 @@ ATTRIBUTES = _merged({"kind": ("bird", "flower", "portrait")}, birds.ATTRIBUTES,
 
 
 def _portrait_named(p: Portrait) -> dict[str, str]:
+    """Without an age for whoever is neither young nor middle-aged: no word says it."""
     grey = "white" if p.greyness > 0.75 else "grey" if p.greyness > 0.4 else p.hair_colour
     hidden = p.hat == "headscarf"
-    return {"sex": p.sex, "age": "young" if p.age < 30 else "adult" if p.age < 60 else "old",
+    age = "young" if p.age < 30 else "old" if p.age >= 60 else "adult" if p.age > 42 else ""
+    return {"sex": p.sex, **({"age": age} if age else {}),
             "expression": "smile" if p.expression == "grin" else p.expression, "hair": "hidden"
             if hidden else _HAIR[p.hair_style],
             "hair_colour": "hidden" if hidden or p.hair_style == "bald" else grey, "beard": p.beard, "glasses": p.glasses,
@@ -112,7 +114,8 @@ def _portrait_told(p: Portrait, text: str) -> dict[str, str]:
     values = _portrait_named(p)
     words = text.lower().replace(",", " ").replace(".", " ").split()
     told = ["sex"]
-    told += [name for name, table in (("age", _AGES), ("expression", _MOODS)) if any(w in words for w in table[values[name]])]
+    told += [name for name, table in (("age", _AGES), ("expression", _MOODS))
+             if name in values and any(word in words for word in table[values[name]])]
     colours = {"white": ("white", "silver"), "grey": ("grey", "greying")}.get(values["hair_colour"], (p.hair_colour,))
     for phrase in portrait_words.HAIR_WORDS[p.hair_style]:
         if p.hat != "headscarf" and any(phrase.format(c=colour) in text for colour in colours):

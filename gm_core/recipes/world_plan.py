@@ -58,6 +58,7 @@ LARGEST = torch.cat([FULL, torch.full((COLOURS + BITS, 1, 1), float(FULL.max()) 
 SMALL = FULL.flatten() > 5.0  # parts of few pixels that make a bird a bird, and a face a face
 TRACE = 0.08  # share of a cell below which a part is a trace
 EVEN, MOST = 48, 32.0  # cells of a part that count as they are; of smaller parts a cell counts more, but not more than so much
+EQUAL = 6.0  # what a part is at least as loud as, where what is off in its colour and marks is counted
 STEADY = 32  # a cell's colour: its own pixels of the part, and so many of the part's mean
 
 
@@ -150,11 +151,11 @@ def small_parts(plan: Tensor) -> Tensor:
 
 def evened(plan: Tensor) -> Tensor:
     """(B, PLAN, h, w) -> weights (B, PLAN, h, w) for what is off in it: that the beak is orange is told in two cells of 256,
-    and shall count as much as that the body is blue.
+    and shall count as much as that the body is blue; and that a wing has bars is told quietly, in many.
     """
     foremost, there = foremost_of((plan[:, : len(PARTS)] / FULL).square())
     known = F.one_hot(foremost, len(PARTS)) * there[:, 0, :, :, None]
     counts = known.sum((1, 2))  # (B, parts)
-    of_cells = (EVEN / counts.clamp_min(1)).clamp(1, MOST)
+    of_cells = (EVEN / counts.clamp_min(1)).clamp(1, MOST) * (EQUAL / FULL.flatten()).square().clamp_min(1)
     told = torch.where(there[:, 0], of_cells.gather(1, foremost.flatten(1)).view_as(foremost), 1.0)[:, None]
     return torch.cat([torch.ones_like(plan[:, : len(PARTS)]), told.expand(-1, COLOURS + BITS, -1, -1)], 1)

@@ -67,7 +67,7 @@ STRIDE, DEEPEST, WHOLE = 50, 14, 20  # of the noise's 1000 steps; strides that a
 CROP = 96
 ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
 RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
-EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL, READ = 3.0, 0.15, 0.8, 0.25, 3.0
+EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL, READ = 3.0, 0.15, 0.8, 0.25, 5.0
 READER_BATCH, READER_RATE = 32, 2e-3
 AVERAGE = 0.998  # of the weights, a step
 

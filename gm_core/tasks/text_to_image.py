@@ -34,7 +34,7 @@ SMALL = 32
 """Latents up to this side are denoised together, larger ones picture by picture: memory."""
 PREVIEW_SHARE = 0.2
 """Previews may take this share of the time."""
-PREVIEW_SIDE = 640
+PREVIEW_SIDE = 256
 PLAN_COLOURS = ("#8a5a2e", "#4f8f4a", "#c98a1b", "#5b3a8c", "#d9698f", "#b23a48", "#3f78b5", "#7d8b99", "#e0762f", "#111820",
                 "#a8763e", "#e3b394")
 PLAN_PAPER = "#eeece5"

@@ -79,6 +79,7 @@ def test_what_a_portraits_sentence_names():
         told.update(list(names))
         assert ("hat" in names) == (person.hat != "none")
         assert ("glasses" in names) == (person.glasses != "none")
+        assert ("age" in world.named(person)) == (person.age < 30 or person.age > 42), "no word says between"
         if "clothes_colour" in names:
             assert person.clothes_colour in text
         if "background_colour" in names:

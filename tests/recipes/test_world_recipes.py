@@ -18,6 +18,7 @@ from gm_core.recipes.world_denoiser import QUIET, captions_of, widened
 from gm_core.recipes.world_plan import (
     BITS,
     COLOURS,
+    EQUAL,
     EVEN,
     MARKS,
     MOST,
@@ -234,7 +235,8 @@ def test_a_plan_says_the_colour_and_the_kind_of_a_cell_s_rarest_part():
     assert not found[:, 1, 0].any(), "nothing is there"
     weights = evened(found[None])[0]
     assert (weights[: len(PARTS)] == 1).all() and (weights[len(PARTS) :] == weights[-1]).all()
-    assert weights[-1].tolist() == [[EVEN / 2, MOST], [1, EVEN / 2]], "two cells of a beak count as much as many"
+    assert weights[-1].tolist() == [[EVEN / 2, pytest.approx(MOST * (EQUAL / PARTS[0][0]) ** 2)], [1, EVEN / 2]], \
+        "two cells of a beak count as much as many, and a body's quiet ones too"
     assert small_parts(found[None])[0, 0, 0, 0] > 0 == small_parts(found[None])[0, 0, 0, 1]
 
 
