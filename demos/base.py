@@ -7,7 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
@@ -84,16 +84,22 @@ CHANGED = "The choices here have just changed. Please look at them and press aga
 """Where a visitor was quicker than the answer that brings a control's new choices."""
 
 
+@contextmanager
+def _in_time() -> Iterator[None]:
+    try:
+        yield
+    except gr.Error as error:
+        raise gr.Error(CHANGED, title="That did not work", print_exception=False) from error
+
+
 class LateRadio(gr.Radio):
     """A Radio whose choices follow another control: a choice that is gone since gets a sentence, not Gradio's own error."""
 
     is_template = True
 
     def preprocess(self, payload: str | int | float | None) -> str | int | float | None:
-        try:
+        with _in_time():
             return super().preprocess(payload)
-        except gr.Error as error:
-            raise gr.Error(CHANGED, title="That did not work", print_exception=False) from error
 
 
 class LateDropdown(gr.Dropdown):
@@ -103,10 +109,8 @@ class LateDropdown(gr.Dropdown):
 
     def preprocess(self, payload: str | int | float | list[str | int | float] | None,
                    ) -> str | int | float | list[str | int | float] | list[int | None] | None:
-        try:
+        with _in_time():
             return super().preprocess(payload)
-        except gr.Error as error:
-            raise gr.Error(CHANGED, title="That did not work", print_exception=False) from error
 
 
 def photograph(label: str, elem_id: str | None = None, *, visible: bool = True, alt_text: str | None = None) -> Picture:

@@ -135,7 +135,7 @@ def draw(engine: Engine) -> None:
         with gr.Column(min_width=300):
             task = gr.Dropdown(tasks, value=first, label="What they do", elem_id="check-task", filterable=False)
             chosen = LateDropdown(of_table(first), value=[name for _, name in of_table(first)][:2], multiselect=True,
-                                 max_choices=MOST_CHECKPOINTS, label="Checkpoints", elem_id="check-chosen")
+                                  max_choices=MOST_CHECKPOINTS, label="Checkpoints", elem_id="check-chosen")
             repositories = gr.Textbox("", label="From the Hub", lines=2, max_length=MAX_CHARS,
                                       visible=bool(allowed_repositories()), placeholder="owner/name@revision",
                                       elem_id="check-repositories",

@@ -127,7 +127,7 @@ def draw(engine: Engine) -> None:
             gr.HTML('<h3>Look closer</h3><p class="aside">Click your photograph where you want to look. The same place, by '
                     "each method.</p>")
             method = LateRadio(list(hung_details), value=find(COMPARED[1]).title, show_label=False, container=False,
-                              elem_id="srgan-method", label="Method")
+                               elem_id="srgan-method", label="Method")
             detail = gr.Image(hung_details[find(COMPARED[1]).title], label="Detail", format="png", type="pil",
                               interactive=False, show_label=False, height=420,
                               buttons=["fullscreen"], elem_classes="framed", elem_id="srgan-detail",

@@ -97,7 +97,7 @@ ATTRIBUTES = _merged({"kind": ("bird", "flower", "portrait")}, birds.ATTRIBUTES,
 
 
 def _portrait_named(p: Portrait) -> dict[str, str]:
-    """Without an age for whoever is neither young nor middle-aged: no word says it."""
+    """Without an age for whoever is between young and middle-aged: no word says it."""
     grey = "white" if p.greyness > 0.75 else "grey" if p.greyness > 0.4 else p.hair_colour
     hidden = p.hat == "headscarf"
     age = "young" if p.age < 30 else "old" if p.age >= 60 else "adult" if p.age > 42 else ""

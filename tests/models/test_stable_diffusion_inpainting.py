@@ -11,7 +11,6 @@ from gm_core.errors import CheckpointError
 from gm_core.models.stable_diffusion_inpainting import build, glimpse
 from tests.inpainting_records import tiny_stable_diffusion
 
-# diffusers asks numpy for what numpy will refuse one day; both are pinned
 UNET = "unet/diffusion_pytorch_model.fp16.safetensors"
 
 
