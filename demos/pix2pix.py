@@ -37,7 +37,7 @@ from demos.base import (
     status,
 )
 from gm_core.checkpoints import of_task
-from gm_core.drawings import MAX_COLOURED_SIDE, MAX_SIDE, check_size, kind_of, palette, read_labels
+from gm_core.drawings import MAX_COLOURED_SIDE, MAX_SIDE, check_size, kind_of, lines_alone, palette, read_labels
 from gm_core.engine import Engine
 from gm_core.errors import BadInput
 from gm_core.images import fit, open_picture, read_parameters, save_png
@@ -51,12 +51,16 @@ DOORS = {"labels": "Draw a house", "portrait": "Draw a face", "luminance": "Colo
 
 
 @cache
-def starters(kind: str) -> dict[str, Image.Image]:
+def starters(checkpoint: str) -> dict[str, Image.Image]:
     """Templates to begin with, by name."""
+    kind = kind_of(checkpoint)
     if kind == "labels":
         return {name: draw() for name, draw in templates.FACADES.items()}
     if kind == "portrait":
-        return {name: templates.face(seed) for name, seed in templates.FACES.items()}
+        found = {name: templates.face(seed) for name, seed in templates.FACES.items()}
+        if lines_alone(checkpoint):
+            found |= {name: templates.face(seed, lines_alone=True) for name, seed in templates.LINES.items()}
+        return found
     return {}
 
 
@@ -113,9 +117,9 @@ def card_sheet(name: str) -> Image.Image:
             truth = truth.crop((0, 0, truth.width, min(truth.height, 208)))
             rows.append([truth.convert("L").convert("RGB"), pix2pix(truth, checkpoint=name, seed=None), truth])
     else:
-        drawings = [drawing.resize((192, 192), Image.Resampling.NEAREST) for drawing in starters(kind_of(name)).values()]
+        drawings = [drawing.resize((192, 192), Image.Resampling.NEAREST) for drawing in starters(name).values()]
         rows = [drawings, *[[pix2pix(drawing, checkpoint=name, seed=seed).resize((192, 192), Image.Resampling.LANCZOS)
-                             for drawing in starters(kind_of(name)).values()] for seed in (0, 1)]]
+                             for drawing in starters(name).values()] for seed in (0, 1)]]
     width = max(sum(picture.width + 4 for picture in row) for row in rows) - 4
     sheet = Image.new("RGB", (width, sum(row[0].height + 4 for row in rows) - 4), "white")
     top = 0
@@ -137,7 +141,7 @@ def hang() -> None:
             card_sheet(record.name).save(record.folder / "sample.webp", quality=88)
 
     name = of_task(TASK)[0].name
-    drawing = next(iter(starters(kind_of(name)).values()))
+    drawing = next(iter(starters(name).values()))
     pix2pix(drawing, checkpoint=name)  # the first pass pays for the loading
     began = time.perf_counter()
     made = pix2pix(drawing, checkpoint=name)
@@ -155,7 +159,7 @@ def hang_average(run: Path) -> None:
     ours = of_task(TASK)[0]
     average = AveragedModel(build(ours, ours.folder).eval().requires_grad_(False))
     average.load_state_dict(torch.load(run / "state.pt", map_location="cpu", weights_only=True)["average"])
-    drawing = next(iter(starters(kind_of(ours.name)).values()))
+    drawing = next(iter(starters(ours.name).values()))
     record = replace(ours, name="l1-alone", repo_id="none/l1-alone", config=ours.arguments())
     with visiting(record, average.module):
         pix2pix(drawing, checkpoint=record.name).save(ASSETS / "examples" / "pix2pix-l1.webp", quality=90)
@@ -167,8 +171,8 @@ def draw(engine: Engine) -> None:
     hung = read_parameters(hung_path) or {}
     first = of_task(TASK)[0].name
     kind = kind_of(first)
-    names = list(starters(kind))
-    hung_drawing = starters(kind).get(names[0]) if names else None
+    names = list(starters(first))
+    hung_drawing = starters(first).get(names[0]) if names else None
 
     with gr.Row(elem_classes="room easel-room"):
         with gr.Column(scale=5, min_width=320):
@@ -190,7 +194,7 @@ def draw(engine: Engine) -> None:
             run = gr.Button("Paint" if names else "Colour", variant="primary", elem_id="pix2pix-run")
             with gr.Accordion("Settings", open=False):
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pix2pix-seed",
-                                 info="Of the dropout: another seed is another picture for the same drawing.")
+                                 info="Another seed is another picture of the same drawing, or another mood of the same photograph.")
         with gr.Column(scale=6, min_width=320):
             result = gr.Image(str(hung_path), label="The picture", show_label=False, interactive=False, format="png",
                               buttons=["fullscreen"], elem_classes="framed", elem_id="pix2pix-result",
@@ -237,6 +241,14 @@ def draw(engine: Engine) -> None:
         yield {news: "", result: shown(finished.result), label: museum_label(title(name), parameters),
                download: gr.update(value=result_file(finished.result, parameters), visible=True)}
 
+    def entered(value: object, laid: Image.Image | None, path: str | None, name: str,
+                number: float | None) -> Iterator[dict[Any, Any]]:
+        """Behind another door hangs its own picture; where photographs are coloured, once there is one."""
+        if palette(name) or path:
+            yield from paint(value, laid, path, name, number)
+        else:
+            yield {news: ""}
+
     def sample(value: object, laid: Image.Image | None, path: str | None, name: str,
                number: float | None) -> Iterator[dict[Any, Any]]:
         from gm_core.tasks.pix2pix import pix2pix
@@ -257,7 +269,7 @@ def draw(engine: Engine) -> None:
     def for_checkpoint(name: str) -> dict[Any, Any]:
         if name not in [record.name for record in of_task(TASK)]:
             raise BadInput(f"'{name}' does not turn drawings into pictures.")
-        colours, found = palette(name), starters(kind_of(name))
+        colours, found = palette(name), starters(name)
         laid = next(iter(found.values()), None)
         draws = bool(colours)
         return {canvas: gr.update(value=table(colours, laid) if draws else None, visible=draws), on_table: laid,
@@ -266,7 +278,7 @@ def draw(engine: Engine) -> None:
                 run: gr.update(value="Paint" if draws else "Colour"), wall: gr.update(value=[], visible=False)}
 
     def begin(chosen: str | None, name: str) -> dict[Any, Any]:
-        laid = starters(kind_of(name)).get(chosen or "")
+        laid = starters(name).get(chosen or "")
         return {canvas: table(palette(name), laid), on_table: laid} if laid is not None else {news: ""}
 
     def lay_map(path: str | None, name: str) -> dict[Any, Any]:
@@ -286,8 +298,10 @@ def draw(engine: Engine) -> None:
         """A drawing as a picture.
 
         Args:
-            image: A label map in the colours that the network knows, 64 to 1024 pixels a side.
-            checkpoint: The network: pix2pix-facades for fronts of houses, pix2pix-portraits for faces.
+            image: A label map in the colours that the network knows, 64 to 1024 pixels a side; or a photograph to colour, up to
+                4096.
+            checkpoint: The network: pix2pix-facades for fronts of houses, pix2pix-portraits-256 for faces, pix2pix-colour for
+                photographs.
             seed: Another number gives another picture of the same drawing.
         """
         from gm_core.tasks.pix2pix import pix2pix
@@ -311,7 +325,8 @@ def draw(engine: Engine) -> None:
     brought_map.upload(guarded(lay_map), [brought_map, checkpoint], [canvas, on_table, news], **quiet).success(
         guarded_stream(paint), wanted, painted, **live)
     checkpoint.input(guarded(for_checkpoint), checkpoint,
-                     [canvas, on_table, template, bring_map, bring_photograph, run, wall], **quiet)
+                     [canvas, on_table, template, bring_map, bring_photograph, run, wall], **quiet).success(
+        guarded_stream(entered), wanted, painted, **live)
     seed.submit(guarded_stream(paint), wanted, painted, **live)
     several.click(guarded_stream(sample), wanted, [wall, news, first_seed], show_progress="hidden", api_visibility="private",
                   **HEAVY)

@@ -108,14 +108,15 @@ def offices() -> Image.Image:
 FACADES = {"A town house": town_house, "A palace": palace, "A cottage": cottage, "A tenement": tenement, "Offices": offices}
 FACES = {"A face": 10_000_007, "Another": 10_000_013, "A third": 10_000_031}
 """Name -> seed of a portrait that no network was trained on."""
+LINES = {"Lines alone": 10_000_019, "Other lines": 10_000_041}
 
 
-def face(seed: int) -> Image.Image:
-    """The label map of the portrait of this seed, with its contours drawn."""
+def face(seed: int, lines_alone: bool = False) -> Image.Image:
+    """The label map of the portrait of this seed, with its contours drawn; or these alone."""
     from gm_core.datasets import portraits
 
     rendered = portraits.render([portraits.sample(seed)], SIDE, supersampling=1)
-    drawing = np.array(portraits.LABEL_COLOURS, np.uint8)[rendered.labels[0]]
+    drawing = np.array(portraits.LABEL_COLOURS, np.uint8)[rendered.labels[0] * (not lines_alone)]
     drawing[portraits.edges(rendered.labels, rendered.pictures)[0] > 0] = 0
     return Image.fromarray(drawing)
 

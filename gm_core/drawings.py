@@ -43,6 +43,11 @@ def palette(checkpoint: str) -> Palette:
     return []
 
 
+def lines_alone(checkpoint: str) -> bool:
+    """Does it know lines without labels?"""
+    return bool(config_of(checkpoint).get("alone"))
+
+
 def check_size(image: Image.Image, kind: str) -> None:
     """Raises BadInput for a side below 64 px or above what a picture of that kind may have."""
     most = MAX_COLOURED_SIDE if kind == "luminance" else MAX_SIDE

@@ -32,6 +32,8 @@ PAINTERS = {
                         "moods": [[0.5, 0, 0, 0, 0, 0.9], [-0.5, 0, 0.5, 0, 0, 0.9]]},
     "pix2pix-portraits": {"inputs": len(portraits.LABELS) + 1, "widths": WIDTHS, "kind": "portrait",
                           "attributes": len(portraits.ATTRIBUTES)},
+    "pix2pix-portraits-256": {"inputs": len(portraits.LABELS) + 1, "widths": WIDTHS, "kind": "portrait", "side": 128,
+                              "attributes": len(portraits.ATTRIBUTES), "alone": True},
     "pix2pix-colour": {"inputs": 3, "outputs": 2, "widths": WIDTHS, "kind": "luminance",
                        "moods": [[-0.5, 0.5, 0, 0, 0, 0.5], [0.5, -0.5, 0.2, 0, -0.3, 0]]},
 }

@@ -40,12 +40,13 @@ class Pix2PixGenerator(nn.Module):
 
     def __init__(self, inputs: int, outputs: int = 3, widths: tuple[int, int, int, int, int] = (32, 64, 128, 192, 256),
                  attributes: int = 0, dropout: float = 0.5, kind: str = "labels",
-                 moods: Sequence[Sequence[float]] = (), side: int = 0) -> None:
+                 moods: Sequence[Sequence[float]] = (), side: int = 0, alone: bool = False) -> None:
         """widths: channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the resolution. attributes: numbers about the whole picture
         that a drawing cannot say. moods: such numbers to choose from where nobody knows them. side: longest side of the
         pictures it was trained on, where that matters because they show something whole. kind: what goes in, for the task:
-        "labels", "portrait" or "luminance"."""
+        "labels", "portrait" or "luminance". alone: it also knows lines without labels."""
         super().__init__()
+        self.alone = alone
         self.side = side
         self.moods = [list(mood) for mood in moods]
         self.inputs, self.outputs, self.attributes, self.kind = inputs, outputs, attributes, kind

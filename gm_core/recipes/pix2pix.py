@@ -1,4 +1,4 @@
-"""pix2pix-facades, pix2pix-portraits, pix2pix-colour: drawings to pictures, taught by pairs (Isola et al. 2017, pix2pix).
+"""pix2pix-facades, pix2pix-portraits (and -256), pix2pix-colour: from drawings to pictures, by pairs (Isola et al. 2017).
 
     python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/pix2pix-facades --minutes 150
     python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/facades-l1 --losses l1 --minutes 40
@@ -7,8 +7,8 @@
     python -m gm_core.recipes.pix2pix --data DATA --name pix2pix-facades --run runs/pix2pix-facades --ship
 
 DATA holds `facades`, `bsds400` and landscapes, and the weights of SqueezeNet. pix2pix-portraits learns from the folder that
-`python -m gm_core.datasets.portraits --write WORLD` has written, named with `--world`. pix2pix-colour gives chroma to
-luminance, which stays as it was.
+`python -m gm_core.datasets.portraits --write WORLD` has written, named with `--world`; pix2pix-portraits-256 from one written
+with `--side 256`, and also from lines without labels. pix2pix-colour gives chroma to luminance, which stays as it was.
 
 From the paper: L1 to the picture that belongs to the drawing, and a discriminator that sees both; dropout is the noise.
 For hours on one core: a perceptual loss through SqueezeNet, matching of the discriminator's own features (Wang et al. 2018,
@@ -137,19 +137,41 @@ class Portraits:
     """Label maps with a line drawing, and the portraits; the record's attributes say what a drawing leaves open."""
 
     HELD_OUT = 200
+    BOLD, OUTLINED = 0.4, 0.3  # shares of the drawings of lines alone whose pen is wide, and which have outlines only
 
-    def __init__(self, world: Path) -> None:
+    def __init__(self, world: Path, alone: float = 0.0) -> None:
+        """alone: share of the drawings that are lines without labels."""
         self.moods: list[list[float]] = []
+        self.alone = alone
         self.attributes = torch.from_numpy(np.load(world / "attributes.npy"))
         self.done = int(self.attributes.abs().sum(1).ne(0).sum())  # a folder that is still being written ends in zeros
         self.pictures = np.load(world / "pictures.npy", mmap_mode="r")
         self.labels = np.load(world / "labels.npy", mmap_mode="r")
         self.side = self.pictures.shape[1]
+        self.open = torch.tensor([float(name in portraits.LEFT_OPEN) for name in portraits.ATTRIBUTES])
 
     def draw(self, random: np.random.Generator, side: int) -> Batch:
         chosen = random.integers(self.HELD_OUT, self.done, size=BATCH)
         # Whole portraits, reduced: the attributes speak of the whole. Lines come and go, so that a map alone will do.
-        return self.batch(chosen, [random.random() < 0.7 for _ in chosen], max(1, self.pictures.shape[1] // side))
+        batch = self.batch(chosen, [random.random() < 0.7 for _ in chosen], max(1, self.pictures.shape[1] // side))
+        self.take_labels(batch, [random.random() < self.alone for _ in chosen], random)
+        return batch
+
+    def take_labels(self, batch: Batch, from_which: list[bool], random: np.random.Generator) -> None:
+        """Leaves lines alone to some of a batch, and of their people only what lines do not say."""
+        assert batch.attributes is not None
+        for i, yes in enumerate(from_which):
+            if yes:
+                batch.drawing[i, -1] = self.drawn_lines(batch.drawing[i, :-1], batch.picture[i], random)
+                batch.drawing[i, :-1] = 0
+                batch.attributes[i] *= self.open
+
+    def drawn_lines(self, labels: Tensor, picture: Tensor, random: np.random.Generator) -> Tensor:
+        """A line drawing (S, S) in 0..1 of one-hot labels (L, S, S) and their picture (3, S, S) in 0..1."""
+        pixels = (picture * 255).round().byte().permute(1, 2, 0)[None].numpy()
+        found = portraits.edges(labels.argmax(0)[None].numpy(), None if random.random() < self.OUTLINED else pixels)
+        lines = torch.from_numpy(found).float()[None] / 255
+        return (F.max_pool2d(lines, 3, 1, 1) if random.random() < self.BOLD else lines)[0]
 
     def held_out(self, count: int) -> Batch:
         chosen = np.arange(min(count, self.HELD_OUT))
@@ -267,18 +289,24 @@ class Recipe:
     data: str
     widths: tuple[int, int, int, int, int] = (32, 64, 128, 192, 256)
     attributes: int = 0
+    alone: float = 0.0
+    """Share of the drawings that are lines without labels."""
+    sizes: tuple[tuple[float, int], ...] = SIZES
 
     @property
     def config(self) -> dict[str, Any]:
         """Arguments of Pix2PixGenerator."""
         return {"inputs": self.inputs, "outputs": 2 if self.kind == "luminance" else 3, "widths": list(self.widths),
-                "attributes": self.attributes, "kind": self.kind}
+                "attributes": self.attributes, "kind": self.kind, "alone": self.alone > 0}
 
 
 RECIPES = {
     "pix2pix-facades": Recipe("labels", len(facades.LABELS), 5.0, "facades/train", attributes=6),
     "pix2pix-portraits": Recipe("portrait", len(portraits.LABELS) + 1, 8.0, "portraits of gm_core.datasets.portraits",
                                 attributes=len(portraits.ATTRIBUTES)),
+    "pix2pix-portraits-256": Recipe("portrait", len(portraits.LABELS) + 1, 8.0,
+                                    "portraits of gm_core.datasets.portraits, 256 px", attributes=len(portraits.ATTRIBUTES),
+                                    alone=0.3, sizes=((0.0, 128), (0.3, 256))),
     "pix2pix-colour": Recipe("luminance", 3, 8.0, "bsds400, summer2winter, monet2photo/photo"),
 }
 
@@ -344,11 +372,14 @@ def drawn(batch: Batch, kind: str) -> Tensor:
     palette = facades.LABEL_COLOURS if kind == "labels" else portraits.LABEL_COLOURS
     colours = torch.tensor(palette).float() / 255  # (labels, 3)
     found = torch.einsum("blhw,lc->bchw", batch.drawing[:, : len(palette)], colours)
+    found = found + 1 - batch.drawing[:, : len(palette)].sum(1, keepdim=True)  # lines alone lie on white
     return found * (1 - batch.drawing[:, len(palette) :].amax(1, keepdim=True)) if kind == "portrait" else found
 
 
 def write_sheet(network: nn.Module, source: Source, kind: str, path: Path) -> None:
     batch = source.held_out(16)
+    if isinstance(source, Portraits) and source.alone:
+        source.take_labels(batch, [i >= len(batch.picture) // 2 for i in range(len(batch.picture))], np.random.default_rng(0))
     columns = (drawn(batch, kind), samples(network, batch, kind, 1), samples(network, batch, kind, 2), batch.picture)
     half = len(batch.picture) // 2
     sheet([[column[i] for i in (row, half + row) for column in columns] for row in range(half)], path)  # two to a row
@@ -365,7 +396,12 @@ def evaluate(networks: dict[str, nn.Module], squeezenet: SqueezeNet, source: Sou
 
     real, size = features(batch.picture), min(50, len(batch.picture) // 2)
     table: dict[str, Any] = {**about, "pictures": len(batch.picture), "subset_size": size}
-    for name, network in networks.items():
+    drawings = [(name, network, batch) for name, network in networks.items()]
+    if isinstance(source, Portraits) and source.alone:
+        lines = source.held_out(MEASURED)
+        source.take_labels(lines, [True] * len(lines.picture), np.random.default_rng(0))
+        drawings += [(f"{name}, lines alone", network, lines) for name, network in networks.items()]
+    for name, network, batch in drawings:
         made = samples(network, batch, kind, 2)
         other = samples(network, batch, kind, 1000)
         found = kid(features(made), real, subset_size=size)
@@ -398,7 +434,7 @@ def main() -> None:
     recipe = RECIPES[args.name]
     kind = recipe.kind
 
-    source: Source = {"labels": lambda: Facades(args.data), "portrait": lambda: Portraits(args.world),
+    source: Source = {"labels": lambda: Facades(args.data), "portrait": lambda: Portraits(args.world, recipe.alone),
                       "luminance": lambda: Colour(args.data)}[kind]()
     config = {**recipe.config, "moods": source.moods, "side": source.side}
     torch.manual_seed(args.seed)
@@ -411,7 +447,7 @@ def main() -> None:
     of_network = torch.optim.Adam(network.parameters(), RATE, (0.5, 0.99))
     of_judges = torch.optim.Adam(judges.parameters(), JUDGE_RATE, (0.5, 0.99))
     parts = {"network": network, "judges": judges, "average": average, "of_network": of_network, "of_judges": of_judges}
-    step, worked, side = 0, 0.0, SIZES[0][1]
+    step, worked, side = 0, 0.0, recipe.sizes[0][1]
     if state := load_state(args.run):
         for name, part in parts.items():
             part.load_state_dict(state[name])
@@ -446,7 +482,7 @@ def main() -> None:
     while worked < args.minutes * 60:
         share = worked / (args.minutes * 60)
         # Crops do not go back when more minutes are given.
-        side = max(side, next(size for since, size in reversed(SIZES) if share >= since))
+        side = max(side, next(size for since, size in reversed(recipe.sizes) if share >= since))
         for optimizer, rate in ((of_network, RATE), (of_judges, JUDGE_RATE)):
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 100)

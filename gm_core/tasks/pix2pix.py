@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gm_core.checkpoints import find
 from gm_core.datasets import facades
-from gm_core.drawings import MIN_SIDE, check_size, config_of, kind_of, palette, read_labels
+from gm_core.drawings import MIN_SIDE, check_size, config_of, kind_of, lines_alone, palette, read_labels
 from gm_core.errors import BadInput, whole
 from gm_core.images import fit, to_image, to_tensor
 from gm_core.load import load
@@ -68,7 +68,10 @@ def _drawing(image: Image.Image, checkpoint: str, kind: str, seed: int) -> tuple
     labels, lines = read_labels(image, palette(checkpoint))
     if kind == "labels":
         return _one_hot(labels, len(facades.LABELS)), ()
-    drawing, person = _portrait(*_reduced(labels, lines, int(config_of(checkpoint).get("side", 0))), seed)
+    labels, lines = _reduced(labels, lines, int(config_of(checkpoint).get("side", 0)))
+    if lines_alone(checkpoint) and lines.any() and not labels.any():
+        return _lines_alone(lines, seed)
+    drawing, person = _portrait(labels, lines, seed)
     return drawing, (person,)
 
 
@@ -125,6 +128,16 @@ def _portrait(labels: np.ndarray, lines: np.ndarray, seed: int) -> tuple[Tensor,
         if all(_wears(numbers, name) == yes for name, yes in wanted.items()):
             break
     return drawing, torch.from_numpy(numbers)[None]
+
+
+def _lines_alone(lines: np.ndarray, seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """Lines (H, W) as a drawing without labels, and of the seed's person what lines do not say."""
+    from gm_core.datasets import portraits
+
+    person = portraits.attributes(portraits.sample(seed % portraits.HELD_OUT))
+    person *= [name in portraits.LEFT_OPEN for name in portraits.ATTRIBUTES]
+    contours = torch.from_numpy(lines)[None, None].float()
+    return F.pad(contours, (0, 0, 0, 0, len(portraits.LABELS), 0)), (torch.from_numpy(person)[None],)
 
 
 def _wears(numbers: np.ndarray, name: str) -> bool:

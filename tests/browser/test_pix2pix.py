@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from gm_core.datasets import facades
+from gm_core.datasets import facades, portraits
+from gm_core.drawings import LINE
 from tests.browser.rooms import enter
 from tests.served import serving
 
@@ -119,3 +120,13 @@ def test_a_photograph_is_no_map(room, photograph):
     room.get_by_text("Bring a label map").click()
     room.set_input_files("#pix2pix-map input[type=file]", photograph)
     room.wait_for_selector("text=This picture is no label map")
+
+
+def test_another_door_hangs_its_own_picture_and_lines_alone_will_do(room):
+    hung = result(room)
+    room.locator("#pix2pix-checkpoint").get_by_text("pix2pix-portraits-256").click()
+    wait_for_another(room, hung)
+    hung = result(room)
+    room.locator("#pix2pix-template").get_by_text("Lines alone").click()
+    wait_for_another(room, hung)
+    assert set(map(tuple, np.unique(drawing(room).reshape(-1, 3), axis=0))) == {portraits.LABEL_COLOURS[0], LINE}

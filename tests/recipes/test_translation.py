@@ -145,6 +145,17 @@ def test_a_world_of_portraits_is_reduced_for_the_first_steps_and_whole_for_the_l
         assert batch.drawing.shape == shape and batch.picture.shape == (2, 3, *shape[2:])
         assert batch.attributes.shape == (2, count)
         assert torch.equal(batch.drawing[:, :11].sum(1), torch.ones(shape[0], *shape[2:]))
+    random = np.random.default_rng(1)
+    of_lines = pix2pix.Portraits(tmp_path, alone=0.5)
+    drawn = [of_lines.draw(random, 128) for _ in range(20)]
+    alone = [not one.any() for batch in drawn for one in batch.drawing[:, :11]]
+    assert 10 <= sum(alone) <= 30, "of 40"
+    open_ = torch.tensor([name in portraits.LEFT_OPEN for name in portraits.ATTRIBUTES])
+    for yes, lines, numbers in zip(alone, torch.cat([batch.drawing[:, 11] for batch in drawn]),
+                                   torch.cat([batch.attributes for batch in drawn]), strict=True):
+        assert torch.equal(numbers, open_.float() if yes else torch.ones(count))
+        assert not yes or 0.01 < lines.mean() < 0.9
+    assert (source.attributes[:4] == 1).all(), "the world's own stay as they are"
     held = source.held_out(10)
     assert len(held.drawing) == 2 and held.drawing[:, 11].mean() > 0.01, "no lines"
     seen = pix2pix.drawn(held, "portrait")

@@ -15,6 +15,7 @@ from tests.records import put, standing_in
 from tests.translation_records import community_files, community_record, tiny_records
 
 FACADE, PORTRAIT, COLOUR = "pix2pix-facades", "pix2pix-portraits", "pix2pix-colour"
+LARGE = "pix2pix-portraits-256"
 
 
 @pytest.fixture(autouse=True)
@@ -92,6 +93,35 @@ def test_a_line_and_the_seed_change_the_portrait():
         drawing.putpixel((x, 44), (0, 0, 0))
     assert not np.array_equal(plain, pix2pix(drawing, checkpoint=PORTRAIT, seed=1))
     assert not np.array_equal(plain, pix2pix(face(), checkpoint=PORTRAIT, seed=2))
+
+
+def test_lines_alone_are_no_empty_label_map_for_who_has_learnt_from_them(monkeypatch):
+    lines = Image.new("RGB", (128, 128), "white")
+    for x in range(20, 108):
+        for y in (40, 41, 90):
+            lines.putpixel((x, y), (10, 10, 10))
+    asked = {}
+    for name in (PORTRAIT, LARGE):
+        network = load.load(name)
+        monkeypatch.setattr(network, "forward", lambda x, numbers, of=name: asked.setdefault(of, (x, numbers)) and x[:, :3])
+        pix2pix(lines, checkpoint=name, seed=5)
+    labels, lines_there = read_labels(lines, palette(LARGE))
+    assert not labels.any() and lines_there.sum() == 3 * 88
+    (x, numbers), (mapped, person) = asked[LARGE], asked[PORTRAIT]
+    assert not x[:, :-1].any() and x[:, -1].sum() == 3 * 88
+    assert mapped[:, 0].all(), "for the other, background all over"
+    open_ = [portraits.ATTRIBUTES.index(name) for name in portraits.LEFT_OPEN]
+    closed = [i for i in range(len(portraits.ATTRIBUTES)) if i not in open_]
+    assert not numbers[:, closed].any() and person[:, closed].all(1).any()
+    known = portraits.attributes(portraits.sample(5))
+    assert numbers[0, open_].tolist() == pytest.approx(known[open_].tolist()) and np.any(known[open_])
+
+
+def test_lines_on_a_label_are_a_map_for_both():
+    drawing = face()
+    for x in range(20, 44):
+        drawing.putpixel((x, 44), (0, 0, 0))
+    assert pix2pix(drawing, checkpoint=LARGE, seed=1).size == (64, 64)
 
 
 @pytest.mark.parametrize("size", [(96, 64), (700, 90), (1030, 64)])
