@@ -194,7 +194,8 @@ def draw(engine: Engine) -> None:
             run = gr.Button("Paint" if names else "Colour", variant="primary", elem_id="pix2pix-run")
             with gr.Accordion("Settings", open=False):
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pix2pix-seed",
-                                 info="Another seed is another picture of the same drawing, or another mood of the same photograph.")
+                                 info="Another seed is another picture of the same drawing, or another mood of the same "
+                                      "photograph.")
         with gr.Column(scale=6, min_width=320):
             result = gr.Image(str(hung_path), label="The picture", show_label=False, interactive=False, format="png",
                               buttons=["fullscreen"], elem_classes="framed", elem_id="pix2pix-result",

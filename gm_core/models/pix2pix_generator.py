@@ -27,6 +27,12 @@ BANDS = 3
 """Of a photograph, from top to bottom, whose mean chroma a network that colours is told: sky, middle, ground."""
 TINT = 4.0
 """Times the mean chroma of a band, so that tints are about -1..1."""
+GLANCE = 128
+"""Side at which a photograph is looked at to find its mood, as in training."""
+VIVID = 1.8
+"""The mean of several moods is paler than each of them: it is told so many times as strong."""
+PARTIAL = 1.0
+"""To lively moods: half of all photographs are nearly grey, and grey is hardly ever wrong."""
 
 
 class Pix2PixGenerator(nn.Module):
@@ -113,8 +119,17 @@ class Pix2PixGenerator(nn.Module):
 
     def likely(self, light: Tensor) -> Tensor:
         """Luminance (B, 1, H, W) in -1..1 -> (B, moods): the places of the moods, the one that fits best first."""
+        moods = torch.tensor(self.moods, device=light.device)
+        return (self._fitting(light) + PARTIAL * moods.view(-1, BANDS, 2).norm(dim=2).mean(1)).argsort(1, descending=True)
+
+    def expected(self, light: Tensor) -> Tensor:
+        """Luminance (B, 1, H, W) in -1..1 -> tints (B, 2 * BANDS): the mean of all moods, each as it fits, made vivid."""
+        shares = self._fitting(light).softmax(1)
+        return VIVID * shares @ torch.tensor(self.moods, dtype=shares.dtype, device=light.device)
+
+    def _fitting(self, light: Tensor) -> Tensor:
         assert self.choose is not None, "only a network that colours by moods chooses among them"
-        return self.choose(self.depths(light)).argsort(1, descending=True)
+        return self.choose(self.depths(light))
 
     def _reduced(self, x: Tensor, factor: int, attributes: Tensor | None) -> Tensor:
         """The drawing with its pixels as channels, and beside them what the attributes say about each label, where it lies:

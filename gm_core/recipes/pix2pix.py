@@ -17,7 +17,7 @@ leaves open is told in numbers (a person's attributes; colours of wall and sky, 
 has to average over it; for a visitor's photograph the network's own depths choose them.
 `--losses l1` trains the baseline that the figures compare with. Minutes are of work, not of the clock's: the same command
 goes on after an interruption, and with more minutes after the end. Columns of the sheet: drawing, two samples, truth; of
-photographs the first sample is told its own tints, the second those of the mood that was chosen.
+photographs the first sample is told its own tints, the second those that the network expects.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from gm_core.metrics import kid, pooled_features
 from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
-from gm_core.models.pix2pix_generator import BANDS, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
+from gm_core.models.pix2pix_generator import BANDS, GLANCE, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
@@ -196,7 +196,6 @@ class Colour:
     MOODS = 24
     UNTOLD = 0.15  # share of the crops whose tints stay untold, so that the depths learn to do without
     ROUGH = 0.08  # tints are told about so exactly: no mood ever fits to the last bit
-    PARTIAL = 1.0  # to lively moods
     LIVELY = 1.25  # a mood is the photograph nearest to so many times its group's mean
 
     def __init__(self, data: Path) -> None:
@@ -244,9 +243,7 @@ class Colour:
 
             solver.step(loss)
         network.choose.weight.copy_(weight / scale)
-        # Half of all photographs are nearly grey, and grey is hardly ever wrong: a little partiality, or all become so.
-        lively = torch.tensor(self.moods).view(-1, BANDS, 2).norm(dim=2).mean(1)
-        network.choose.bias.copy_(bias - (weight / scale) @ middle + self.PARTIAL * lively)
+        network.choose.bias.copy_(bias - (weight / scale) @ middle)
 
     def draw(self, random: np.random.Generator, side: int) -> Batch:
         if side not in self.crops:
@@ -276,8 +273,8 @@ class Colour:
 
 
 def _whole(picture: np.ndarray) -> Tensor:
-    """(1, 3, 128, 128): the whole photograph, small."""
-    return F.interpolate(to_tensor(picture)[None], (128, 128), mode="area")
+    """(1, 3, GLANCE, GLANCE): the whole photograph."""
+    return F.interpolate(to_tensor(picture)[None], (GLANCE, GLANCE), mode="area")
 
 
 @dataclass(frozen=True)
@@ -344,16 +341,16 @@ def unlike(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
 
 
 def in_mood(network: nn.Module, light: Tensor) -> Tensor:
-    """Luminance (1, 1, H, W) with the tints of its likeliest mood."""
+    """Luminance (1, 1, H, W) with the tints that are to be expected."""
     assert isinstance(network, Pix2PixGenerator)
-    mood = network.moods[int(network.likely(light)[0, 0])]
-    return torch.cat([light, spread(torch.tensor([mood]), *light.shape[2:])], 1)
+    glance = F.interpolate(light, (GLANCE, GLANCE), mode="area")
+    return torch.cat([light, spread(network.expected(glance), *light.shape[2:])], 1)
 
 
 @torch.inference_mode()
 def samples(network: nn.Module, batch: Batch, kind: str, seed: int | None) -> Tensor:
     """Pictures as 8 bits would keep them, (N, 3, S, S) in 0..1. For photographs seed 1 tells their own tints, which nobody
-    else knows; any other, the mood that the network finds likeliest."""
+    else knows; any other, those that the network expects."""
     found = []
     for i in range(len(batch.drawing)):
         one = Batch(batch.drawing[i : i + 1], batch.picture[i : i + 1],

@@ -14,15 +14,13 @@ from gm_core.errors import BadInput, whole
 from gm_core.images import fit, to_image, to_tensor
 from gm_core.load import load
 from gm_core.models.dropout import drawn_from
-from gm_core.models.pix2pix_generator import Pix2PixGenerator, coloured, luminance, spread
+from gm_core.models.pix2pix_generator import GLANCE, Pix2PixGenerator, coloured, luminance, spread
 from gm_core.report import Report, silent
 
-GLANCE = 128
-"""Side at which a photograph is looked at to choose its mood, as in training."""
 COLOUR_SIDE = 512
 """Longest side at which chroma is found; it is enlarged then, the luminance stays the photograph's own, pixel for pixel."""
 LIKELY = 8
-"""So many moods of a photograph, the likeliest first, do seeds choose among."""
+"""So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; 0 is what is to be expected."""
 MOST_SEED = 2**31 - 1
 
 def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: int | None = 0,
@@ -109,9 +107,12 @@ def _coloured(network: nn.Module, image: Image.Image, seed: int) -> Image.Image:
         small = F.interpolate(light, [max(MIN_SIDE, side) for side in small.shape[2:]], mode="area")
     given = small * 2 - 1
     glance = F.interpolate(given, (GLANCE, GLANCE), mode="area").to(next(network.parameters()).device)
-    order = network.likely(glance)[0]
-    mood = network.moods[int(order[seed % min(LIKELY, len(order))])]
-    found = _answer(network, torch.cat([given, spread(torch.tensor([mood]), *given.shape[2:])], 1))
+    if seed:
+        order = network.likely(glance)[0]
+        mood = torch.tensor([network.moods[int(order[(seed - 1) % min(LIKELY, len(order))])]])
+    else:
+        mood = network.expected(glance).float().cpu()
+    found = _answer(network, torch.cat([given, spread(mood, *given.shape[2:])], 1))
     return to_image(coloured(light, F.interpolate(found, light.shape[2:], mode="bilinear")))
 
 

@@ -6,7 +6,7 @@ import torch
 from gm_core.errors import BadInput
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
-from gm_core.models.pix2pix_generator import TINT, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
+from gm_core.models.pix2pix_generator import TINT, VIVID, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
 from gm_core.models.translation_generator import TranslationGenerator, Translators
 
 TINY = {"channels": 8, "blocks": 1, "half": 8}
@@ -105,6 +105,12 @@ def test_a_network_that_colours_puts_its_moods_in_an_order_for_each_photograph()
     with torch.no_grad():
         network.choose.bias.copy_(torch.tensor([0.0, 0, 0, 1000, 0]))
     assert network.likely(light)[:, 0].tolist() == [3, 3, 3]
+    torch.testing.assert_close(network.expected(light), torch.full((3, 6), VIVID * 0.3))
+    with torch.no_grad():
+        network.choose.weight.zero_()
+        network.choose.bias.zero_()
+    torch.testing.assert_close(network.expected(light), torch.full((3, 6), VIVID * 0.2))
+    assert network.likely(light)[0].tolist() == [4, 3, 2, 1, 0], "where all fit alike, the lively ones first"
 
 
 def test_heads_answer_for_every_tap():
