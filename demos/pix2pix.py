@@ -107,7 +107,8 @@ def snapped(path: str, checkpoint: str) -> Image.Image:
 
 
 def card_sheet(name: str) -> Image.Image:
-    """The sample sheet of a checkpoint's card: templates and their samples; of one that colours, grey, coloured, truth."""
+    """The sample sheet of a checkpoint's card: templates, two samples of each, and where there is one, the truth; of one that
+    colours, grey, coloured, truth."""
     from gm_core.tasks.pix2pix import pix2pix
 
     rows: list[list[Image.Image]] = []
@@ -120,6 +121,9 @@ def card_sheet(name: str) -> Image.Image:
         drawings = [drawing.resize((192, 192), Image.Resampling.NEAREST) for drawing in starters(name).values()]
         rows = [drawings, *[[pix2pix(drawing, checkpoint=name, seed=seed).resize((192, 192), Image.Resampling.LANCZOS)
                              for drawing in starters(name).values()] for seed in (0, 1)]]
+        if kind_of(name) == "portrait":
+            rows.append([templates.person(templates.PEOPLE[template]).resize((192, 192), Image.Resampling.LANCZOS)
+                         for template in starters(name)])
     width = max(sum(picture.width + 4 for picture in row) for row in rows) - 4
     sheet = Image.new("RGB", (width, sum(row[0].height + 4 for row in rows) - 4), "white")
     top = 0

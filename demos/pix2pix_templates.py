@@ -109,6 +109,14 @@ FACADES = {"A town house": town_house, "A palace": palace, "A cottage": cottage,
 FACES = {"A face": 10_000_007, "Another": 10_000_013, "A third": 10_000_031}
 """Name -> seed of a portrait that no network was trained on."""
 LINES = {"Lines alone": 10_000_019, "Other lines": 10_000_041}
+PEOPLE = FACES | LINES
+
+
+def person(seed: int) -> Image.Image:
+    """The portrait of this seed, as the renderer draws it."""
+    from gm_core.datasets import portraits
+
+    return Image.fromarray(portraits.render([portraits.sample(seed)], SIDE).pictures[0])
 
 
 def face(seed: int, lines_alone: bool = False) -> Image.Image:
