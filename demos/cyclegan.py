@@ -29,6 +29,7 @@ from demos.base import (
     sample_photographs,
     show_on_phone,
     shown,
+    side_by_side,
     status,
 )
 from gm_core.checkpoints import of_task
@@ -47,14 +48,6 @@ ROW_SIDE = 640
 
 FAILURES = {"face": ("An astronaut", "A face, and a flag"), "cat": ("A cat", "A cat"), "cup": ("A cup of coffee", "A table")}
 """Key of a picture that hangs under "Where it fails" -> name of its sample photograph, and its caption."""
-
-
-def side_by_side(before: Image.Image, after: Image.Image, gap: int = 6) -> Image.Image:
-    """Two pictures of one size in one, so that a failure cannot be shown without what was asked."""
-    both = Image.new("RGB", (2 * before.width + gap, before.height), "white")
-    both.paste(before, (0, 0))
-    both.paste(after, (before.width + gap, 0))
-    return both
 
 
 SHOWN = ("A rocket", "A cup of coffee", "A cat")

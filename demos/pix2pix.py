@@ -34,6 +34,7 @@ from demos.base import (
     sample_photographs,
     show_on_phone,
     shown,
+    side_by_side,
     status,
 )
 from gm_core.checkpoints import of_task
@@ -45,6 +46,11 @@ from gm_core.images import fit, open_picture, read_parameters, save_png
 TASK = "pix2pix"
 MAX_DRAWING_CHARS = 2_000_000
 SAMPLES = 4
+FAILURES = {"window": ("pix2pix-facades", templates.one_window, "A window as large as the house"),
+            "eyes": ("pix2pix-portraits", templates.three_eyes, "Three eyes")}
+"""Key of a picture that hangs under "Where it fails" -> checkpoint, what draws the drawing, and its caption."""
+ANSWERS = ((7, 8), (14, 21), (24, 11))
+"""Rows and columns of the discriminator's answers whose patches are lit."""
 TITLES = {"labels": "A house that nobody built", "portrait": "A face that nobody has",
           "luminance": "Your photograph, coloured"}
 DOORS = {"labels": "Draw a house", "portrait": "Draw a face", "luminance": "Colour a photograph", "picture": "Bring a picture"}
@@ -150,6 +156,30 @@ def hang() -> None:
     began = time.perf_counter()
     made = pix2pix(drawing, checkpoint=name)
     save_png(made, ASSETS / "examples" / "pix2pix.png", parameters_of(TASK, name, time.perf_counter() - began, seed=0))
+    patches(made).save(ASSETS / "examples" / "pix2pix-patches.webp", quality=90)
+    for key, (checkpoint, drawn, _) in FAILURES.items():
+        asked = drawn()
+        side_by_side(asked, pix2pix(asked, checkpoint=checkpoint)).save(ASSETS / "examples" / f"pix2pix-failure-{key}.webp",
+                                                                       quality=90)
+
+
+def patches(picture: Image.Image) -> Image.Image:
+    """The picture, dark but for what three of the discriminator's answers see."""
+    import numpy as np
+    import torch
+
+    from gm_core.models.discriminators import PatchDiscriminator, seen_by
+
+    torch.manual_seed(0)
+    network = PatchDiscriminator()
+    lit = np.asarray(picture) // 4
+    for row, column in ANSWERS:
+        rows, columns = seen_by(network, 3, picture.height, picture.width, row, column).nonzero().T.numpy()
+        field = (slice(rows.min(), rows.max() + 1), slice(columns.min(), columns.max() + 1))
+        lit[field] = 255  # its border
+        within = tuple(slice(part.start + 1, part.stop - 1) for part in field)
+        lit[within] = np.asarray(picture)[within]
+    return Image.fromarray(lit)
 
 
 def hang_average(run: Path) -> None:
@@ -212,12 +242,21 @@ def draw(engine: Engine) -> None:
             wall = gr.Gallery([], columns=SAMPLES, height="auto", interactive=False, show_label=False, label="Samples",
                               visible=False, buttons=["fullscreen"], elem_id="pix2pix-wall", elem_classes="cycle-row")
     with gr.Accordion("What the discriminator adds", open=False, elem_classes="wall-text"):
-        gr.HTML('<p class="aside">The same network, drawing and house fronts. In the middle it learnt from the distance alone '
-                "and paints the average of all that might be there; right two discriminators looked at its pictures, too.</p>")
+        gr.HTML('<p class="aside">The same network, drawing and house fronts. In the second picture it had learnt from the '
+                "distance alone and paints the average of all that might be there; in the third two discriminators had looked "
+                "at its pictures, too. One of them, PatchGAN, gives an answer for every 8 x 8 pixels and sees 54 x 54 around "
+                "them: the fourth picture shows what three of its 1,024 answers see.</p>")
         gr.Gallery([(hung_drawing, "the drawing"), (str(ASSETS / "examples" / "pix2pix-l1.webp"), "learnt with L1 alone"),
-                    (str(hung_path), "learnt with discriminators")], columns=3, height="auto", interactive=False,
-                   show_label=False, label="L1 alone, and with discriminators", buttons=["fullscreen"],
-                   elem_id="pix2pix-average", elem_classes="cycle-row three")
+                    (str(hung_path), "learnt with discriminators"),
+                    (str(ASSETS / "examples" / "pix2pix-patches.webp"), "what three answers see")], columns=4, height="auto",
+                   interactive=False, show_label=False, label="L1 alone, and with discriminators", buttons=["fullscreen"],
+                   elem_id="pix2pix-average", elem_classes="cycle-row")
+    with gr.Accordion("Where it fails", open=False, elem_classes="wall-text"):
+        gr.HTML('<p class="aside">Left what was drawn, right what came: a drawing unlike those that the network learnt '
+                "from.</p>")
+        gr.Gallery([(str(ASSETS / "examples" / f"pix2pix-failure-{key}.webp"), said)
+                    for key, (*_, said) in FAILURES.items()], columns=3, height="auto", interactive=False, show_label=False,
+                   label="Failures", buttons=["fullscreen"], elem_id="pix2pix-failures", elem_classes="cycle-row three")
     how_it_works(TASK)
     first_seed = gr.State(0)  # of the samples on the wall
     on_table = gr.State(hung_drawing)  # what Python laid there: the table itself speaks only after the first stroke

@@ -105,6 +105,27 @@ def offices() -> Image.Image:
     return canvas
 
 
+def one_window() -> Image.Image:
+    """A window as large as the house: no facade has one."""
+    canvas, box = _sheet()
+    box("wall", 8, 20, 247, 255)
+    box("window", 24, 36, 231, 236)
+    return canvas
+
+
+def three_eyes() -> Image.Image:
+    """The first face, with a third eye on its forehead."""
+    from gm_core.datasets import portraits
+
+    drawing = np.array(face(FACES["A face"]))
+    eyes = np.argwhere((drawing == portraits.LABEL_COLOURS[portraits.LABELS.index("eyes")]).all(2))
+    left = eyes[eyes[:, 1] < drawing.shape[1] // 2]
+    (top, begin), (bottom, end) = left.min(0) - 2, left.max(0) + 3
+    up, right = -(bottom - top) - 14, (eyes[:, 1].min() + eyes[:, 1].max()) // 2 - (begin + end) // 2
+    drawing[top + up : bottom + up, begin + right : end + right] = drawing[top:bottom, begin:end]
+    return Image.fromarray(drawing)
+
+
 FACADES = {"A town house": town_house, "A palace": palace, "A cottage": cottage, "A tenement": tenement, "Offices": offices}
 FACES = {"A face": 10_000_007, "Another": 10_000_013, "A third": 10_000_031}
 """Name -> seed of a portrait that no network was trained on."""

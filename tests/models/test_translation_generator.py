@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from gm_core.errors import BadInput
+from gm_core.models.discriminators import PatchDiscriminator, seen_by
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
 from gm_core.models.pix2pix_generator import TINT, VIVID, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
@@ -111,6 +112,18 @@ def test_a_network_that_colours_puts_its_moods_in_an_order_for_each_photograph()
         network.choose.bias.zero_()
     torch.testing.assert_close(network.expected(light), torch.full((3, 6), VIVID * 0.2))
     assert network.likely(light)[0].tolist() == [4, 3, 2, 1, 0], "where all fit alike, the lively ones first"
+
+
+def test_an_answer_of_the_patch_discriminator_sees_54_pixels():
+    torch.manual_seed(0)
+    network = PatchDiscriminator()
+    assert network(torch.rand(1, 3, 256, 256)).shape == (1, 1, 32, 32), "1,024 of them"
+    field = seen_by(network, 3, 256, 256, 16, 12)
+    rows, columns = field.nonzero().T
+    assert (rows.max() - rows.min() + 1, columns.max() - columns.min() + 1) == (54, 54)
+    assert field[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1].float().mean() > 0.99
+    middle = [float(part.min() + part.max()) / 2 for part in (rows, columns)]
+    assert middle == pytest.approx([8 * 16 + 3.5, 8 * 12 + 3.5], abs=4)
 
 
 def test_heads_answer_for_every_tap():
