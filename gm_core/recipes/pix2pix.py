@@ -393,14 +393,17 @@ def evaluate(networks: dict[str, nn.Module], squeezenet: SqueezeNet, source: Sou
 
     real, size = features(batch.picture), min(50, len(batch.picture) // 2)
     table: dict[str, Any] = {**about, "pictures": len(batch.picture), "subset_size": size}
-    drawings = [(name, network, batch) for name, network in networks.items()]
+    asked = {name: (network, batch, 2) for name, network in networks.items()}
     if isinstance(source, Portraits) and source.alone:
         lines = source.held_out(MEASURED)
         source.take_labels(lines, [True] * len(lines.picture), np.random.default_rng(0))
-        drawings += [(f"{name}, lines alone", network, lines) for name, network in networks.items()]
-    for name, network, batch in drawings:
-        made = samples(network, batch, kind, 2)
-        other = samples(network, batch, kind, 1000)
+        asked |= {f"{name}, lines alone": (network, lines, 2) for name, network in networks.items()}
+    if kind == "luminance":
+        asked |= {f"{name}, told the photographs' own tints": (network, batch, 1) for name, network in networks.items()}
+    shown = {name: (samples(*one[:2], kind, one[2]), samples(*one[:2], kind, 1000)) for name, one in asked.items()}
+    if kind == "luminance":
+        shown["no colour at all"] = (luminance(batch.picture).expand_as(batch.picture),) * 2
+    for name, (made, other) in shown.items():
         found = kid(features(made), real, subset_size=size)
         distances = [unlike(squeezenet(x[None]), squeezenet(y[None])) for x, y in zip(made, batch.picture, strict=True)]
         table[name] = {"kid": found.value, "kid_error": found.error, "l1": float((made - batch.picture).abs().mean()),

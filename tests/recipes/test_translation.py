@@ -109,8 +109,10 @@ def test_pix2pix_learns_with_and_without_judges_and_is_compared(data, shipped):
 def test_pix2pix_learns_to_colour_and_which_moods_fit(data, shipped):
     run(pix2pix, data, "pix2pix-colour", "--minutes", "0.05")
     run(pix2pix, data, "pix2pix-colour", "--evaluate")
-    table = json.loads((data / "run" / "evaluation.json").read_text())["pix2pix-colour"]
-    assert table["luminance_l1"] < 0.01 and table["colourfulness"] > 0
+    table = json.loads((data / "run" / "evaluation.json").read_text())
+    assert table["pix2pix-colour"]["luminance_l1"] < 0.01 and table["pix2pix-colour"]["colourfulness"] > 0
+    assert table["no colour at all"]["luminance_l1"] < 1e-5 and table["no colour at all"]["colourfulness"] < 1e-5
+    assert "pix2pix-colour, told the photographs' own tints" in table
     run(pix2pix, data, "pix2pix-colour", "--ship")
     config = json.loads((shipped / "pix2pix-colour" / "config.json").read_text())["config"]
     weights = load_file(shipped / "pix2pix-colour" / "model.safetensors")
