@@ -15,7 +15,7 @@ from torch import nn
 from gm_core.checkpoints import Checkpoint
 from gm_core.datasets import facades, portraits
 from gm_core.images import save_png
-from gm_core.models.pix2pix_generator import Pix2PixGenerator
+from gm_core.models.pix2pix_generator import PALETTE, Pix2PixGenerator
 from gm_core.models.resnet_generator import ResnetGenerator
 from gm_core.models.translation_generator import Translators
 from gm_core.models.unet_generator import UnetGenerator
@@ -34,8 +34,8 @@ PAINTERS = {
                           "attributes": len(portraits.ATTRIBUTES)},
     "pix2pix-portraits-256": {"inputs": len(portraits.LABELS) + 1, "widths": WIDTHS, "kind": "portrait", "side": 128,
                               "attributes": len(portraits.ATTRIBUTES), "alone": True},
-    "pix2pix-colour": {"inputs": 3, "outputs": 2, "widths": WIDTHS, "kind": "luminance",
-                       "moods": [[-0.5, 0.5, 0, 0, 0, 0.5], [0.5, -0.5, 0.2, 0, -0.3, 0]]},
+    "pix2pix-colour": {"inputs": 1, "outputs": 2, "widths": WIDTHS, "kind": "luminance", "attributes": PALETTE,
+                       "moods": [[1.0, *[0.0] * (PALETTE - 2), 1.7], [0.2, 1.9, *[0.0] * (PALETTE - 2)]]},
 }
 
 

@@ -6,6 +6,7 @@ the picture is formed in wavelet bands, and no convolution runs at full resoluti
 picture, which washes out an even label map, here every pixel's vector is scaled by itself.
 """
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -24,13 +25,17 @@ HINTS = 12
 LUMA = (0.299, 0.587, 0.114)
 """Shares of red, green and blue in the luminance, ITU-R BT.601."""
 BANDS = 3
-"""Of a photograph, from top to bottom, whose mean chroma a network that colours is told: sky, middle, ground."""
-TINT = 4.0
-"""Times the mean chroma of a band, so that tints are about -1..1."""
+"""Of a photograph, from top to bottom: by what its deep floors see in each, a network that colours chooses a mood."""
+HUES, RINGS = 8, (0.08, 0.2, 0.4)
+"""Directions and lengths of chroma that a palette counts, beside grey."""
+NEAR = 0.04
+"""Distance of chroma within which a pixel counts for a colour."""
+PALETTE = 1 + HUES * len(RINGS)
+"""Numbers of a palette."""
 GLANCE = 128
 """Side at which a photograph is looked at to find its mood, as in training."""
 VIVID = 1.8
-"""The mean of several moods is paler than each of them: it is told so many times as strong."""
+"""The mean of several moods is paler than each of them: there is so many times as much colour in what is told."""
 PARTIAL = 1.0
 """To lively moods: half of all photographs are nearly grey, and grey is hardly ever wrong."""
 
@@ -38,8 +43,9 @@ PARTIAL = 1.0
 class Pix2PixGenerator(nn.Module):
     """From label maps, lines or luminance to pictures or chroma of the same size: sides that are multiples of 32.
 
-    What a luminance leaves open, a red or a blue evening, are `moods`: tints of its bands. The network is told one of them,
-    so that it need not average over all, and its own depths say which of them fit a photograph (`likely`).
+    What a luminance leaves open, a red or a blue evening, are `moods`: palettes of photographs, which say how much there is of
+    each colour, but not where (Zhang et al. 2017, arXiv:1705.02999, global hints). The network is told one of them, so that it
+    need not average over all, and its own depths say which of them fit a photograph (`likely`, `expected`).
     """
 
     multiple = 32
@@ -79,9 +85,9 @@ class Pix2PixGenerator(nn.Module):
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
 
     def forward(self, x: Tensor, attributes: Tensor | None = None) -> Tensor:
-        """x: (B, inputs, H, W), one-hot labels and lines in 0..1, or luminance in -1..1 and what `spread` makes of tints;
-        H and W multiples of 32 from 64 on.
-        attributes: (B, attributes), each about -1..1, where the network takes some.
+        """x: (B, inputs, H, W), one-hot labels and lines in 0..1, or luminance in -1..1; H and W multiples of 32 from 64 on.
+        attributes: (B, attributes), each about -1..1, where the network takes some; of luminance a `palette`, or zeros where
+        nothing is known.
 
         Returns (B, outputs, H, W): RGB in -1..1 or chroma in -1..1 (see `coloured`), or a little beyond. Raises BadInput
         for other shapes.
@@ -113,19 +119,21 @@ class Pix2PixGenerator(nn.Module):
         return found
 
     def depths(self, light: Tensor) -> Tensor:
-        """What the deep floors see in luminance (B, 1, H, W) without tints, band by band: (B, BANDS * channels)."""
-        floors = self._down(F.pad(light, (0, 0, 0, 0, 0, self.inputs - 1)), None)[1:]
+        """What the deep floors see in luminance (B, 1, H, W) without a palette, band by band: (B, BANDS * channels)."""
+        floors = self._down(light, light.new_zeros(len(light), self.attributes))[1:]
         return torch.cat([F.adaptive_avg_pool2d(floor, (BANDS, 1)).flatten(1) for floor in floors], 1)
 
     def likely(self, light: Tensor) -> Tensor:
         """Luminance (B, 1, H, W) in -1..1 -> (B, moods): the places of the moods, the one that fits best first."""
-        moods = torch.tensor(self.moods, device=light.device)
-        return (self._fitting(light) + PARTIAL * moods.view(-1, BANDS, 2).norm(dim=2).mean(1)).argsort(1, descending=True)
+        grey = torch.tensor(self.moods, device=light.device)[:, 0].square() / 4
+        return (self._fitting(light) + PARTIAL * (1 - grey)).argsort(1, descending=True)
 
     def expected(self, light: Tensor) -> Tensor:
-        """Luminance (B, 1, H, W) in -1..1 -> tints (B, 2 * BANDS): the mean of all moods, each as it fits, made vivid."""
-        shares = self._fitting(light).softmax(1)
-        return VIVID * shares @ torch.tensor(self.moods, dtype=shares.dtype, device=light.device)
+        """Luminance (B, 1, H, W) in -1..1 -> a palette (B, PALETTE): the mean of all moods, each as it fits, made vivid."""
+        fitting = self._fitting(light).softmax(1)
+        shares = fitting @ torch.tensor(self.moods, dtype=fitting.dtype, device=light.device).square() / 4
+        shares = torch.cat([shares[:, :1], VIVID * shares[:, 1:]], 1)
+        return 2 * (shares / shares.sum(1, keepdim=True)).sqrt()
 
     def _fitting(self, light: Tensor) -> Tensor:
         assert self.choose is not None, "only a network that colours by moods chooses among them"
@@ -143,7 +151,7 @@ class Pix2PixGenerator(nn.Module):
     def example_inputs(self) -> tuple[Tensor, ...]:
         """Stripes of all labels, or waves: what `load` compares precisions on."""
         if self.kind == "luminance":
-            return (F.pad(waves(1, 64), (0, 0, 0, 0, 0, self.inputs - 1)),)
+            return (waves(1, 64), torch.zeros(1, self.attributes))
         places = torch.arange(64)[:, None] // 7 + torch.arange(64) // 11
         x = F.one_hot(places % self.inputs, self.inputs).permute(2, 0, 1).float()[None]
         return (x, torch.zeros(1, self.attributes)) if self.attributes else (x,)
@@ -173,12 +181,13 @@ def coloured(y: Tensor, differences: Tensor) -> Tensor:
     return y + share * away
 
 
-def tints(x: Tensor) -> Tensor:
-    """RGB (B, 3, H, W) in 0..1 -> (B, 2 * BANDS), about -1..1: mean blue and red differences of each band, top to bottom."""
-    return TINT * F.adaptive_avg_pool2d(chroma(x), (BANDS, 1)).squeeze(3).transpose(1, 2).flatten(1)
-
-
-def spread(found: Tensor, height: int, width: int) -> Tensor:
-    """`tints` -> (B, 2, height, width): from band to band they change softly."""
-    bands = found.view(len(found), BANDS, 2).transpose(1, 2)[..., None]  # (B, 2, BANDS, 1)
-    return F.interpolate(bands, (height, 1), mode="bilinear").expand(-1, -1, -1, width)
+def palette(x: Tensor) -> Tensor:
+    """RGB (B, 3, H, W) in 0..1 -> (B, PALETTE), each 0..2: twice the root of the share that each colour has, grey first, then
+    HUES around for each of RINGS. A pixel counts for the colours near its chroma.
+    """
+    turns = torch.arange(HUES) * (2 * math.pi / HUES)
+    ring = torch.stack([turns.cos(), turns.sin()], 1)  # (HUES, 2)
+    colours = torch.cat([torch.zeros(1, 2), *(length * ring for length in RINGS)]).to(x)
+    found = chroma(F.adaptive_avg_pool2d(x, (64, 64))).flatten(2).transpose(1, 2)  # (B, pixels, 2)
+    near = (-torch.cdist(found, colours.expand(len(x), -1, -1)).square() / (2 * NEAR**2)).softmax(2)
+    return 2 * near.mean(1).sqrt()

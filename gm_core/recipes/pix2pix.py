@@ -13,11 +13,11 @@ with `--side 256`, and also from lines without labels. pix2pix-colour gives chro
 From the paper: L1 to the picture that belongs to the drawing, and a discriminator that sees both; dropout is the noise.
 For hours on one core: a perceptual loss through SqueezeNet, matching of the discriminator's own features (Wang et al. 2018,
 arXiv:1711.11585), a second discriminator that looks through SqueezeNet, and crops that grow to 256 px. What a drawing
-leaves open is told in numbers (a person's attributes; colours of wall and sky, of a photograph's bands), so that no loss
+leaves open is told in numbers (a person's attributes; colours of wall and sky, a photograph's palette), so that no loss
 has to average over it; for a visitor's photograph the network's own depths choose them.
 `--losses l1` trains the baseline that the figures compare with. Minutes are of work, not of the clock's: the same command
 goes on after an interruption, and with more minutes after the end. Columns of the sheet: drawing, two samples, truth; of
-photographs the first sample is told its own tints, the second those that the network expects.
+photographs the first sample is told its own palette, the second the one that the network expects.
 """
 
 import argparse
@@ -41,7 +41,7 @@ from gm_core.metrics import kid, pooled_features
 from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
-from gm_core.models.pix2pix_generator import BANDS, GLANCE, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
+from gm_core.models.pix2pix_generator import GLANCE, PALETTE, Pix2PixGenerator, chroma, coloured, luminance, palette
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
 
@@ -190,13 +190,12 @@ class Portraits:
 
 
 class Colour:
-    """The luminance of photographs with the tints of their bands, and the photographs."""
+    """The luminance of photographs with their palettes, and the photographs."""
 
     FOLDERS = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     MOODS = 24
-    UNTOLD = 0.15  # share of the crops whose tints stay untold, so that the depths learn to do without
-    ROUGH = 0.08  # tints are told about so exactly: no mood ever fits to the last bit
-    LIVELY = 1.25  # a mood is the photograph nearest to so many times its group's mean
+    UNTOLD = 0.15  # share of the crops whose palette stays untold, so that the depths learn to do without
+    ROUGH = 0.08  # palettes are told about so exactly: no mood ever fits to the last bit
 
     def __init__(self, data: Path) -> None:
         self.data = data
@@ -204,29 +203,34 @@ class Colour:
         self.bsds = [read_picture(path) for path in picture_files(data / "bsds400")]
         self.landscapes = [read_picture(path) for folder in self.FOLDERS for path in picture_files(data / folder)]
         self.crops: dict[int, list[RandomCrops]] = {}
-        self.tints = torch.cat([tints(to_tensor(picture)[None]) for picture in self.bsds + self.landscapes])
+        self.palettes = torch.cat([palette(to_tensor(picture)[None]) for picture in self.bsds + self.landscapes])
         self.moods = self._moods()
 
     def _moods(self) -> list[list[float]]:
-        """Tints of photographs that stand for groups of alike ones (k-means)."""
-        found = self.tints.double().numpy()
+        """Palettes of photographs that stand for groups of alike ones (k-means)."""
+        found = self.palettes.double().numpy()
         means, places = kmeans2(found, min(self.MOODS, len(found) // 4), minit="++", rng=np.random.default_rng(0))
         moods = []
         for i, mean in enumerate(means):
             of_group = found[places == i]
             if len(of_group):
-                chosen = of_group[np.square(of_group - self.LIVELY * mean).sum(1).argmin()]
+                chosen = of_group[np.square(of_group - mean).sum(1).argmin()]
                 moods.append([round(float(x), 2) for x in chosen])
         return moods
 
     @torch.inference_mode()
     def teach_choice(self, network: nn.Module, most: int) -> None:
-        """Fits `network.choose` by logistic regression: from its own depths to the moods near a photograph's tints."""
+        """Fits `network.choose` by logistic regression: from its own depths to the moods near a photograph's palette.
+
+        BSDS counts as much as the landscapes, which are more: visitors bring people and things.
+        """
         assert isinstance(network, Pix2PixGenerator) and network.choose is not None
         pictures = self.bsds + self.landscapes
-        chosen = np.random.default_rng(0).permutation(len(pictures))[:most]
+        random = np.random.default_rng(0)
+        chosen = np.concatenate([random.integers(len(self.bsds), size=most // 2),
+                                 len(self.bsds) + random.integers(len(self.landscapes), size=most // 2)])
         depths = torch.cat([network.depths(luminance(_whole(pictures[i])) * 2 - 1) for i in chosen])
-        apart = torch.cdist(self.tints[chosen], torch.tensor(self.moods)).square()
+        apart = torch.cdist(self.palettes[chosen], torch.tensor(self.moods)).square()
         wanted = F.softmax(-apart / 0.3, 1)
         middle, scale = depths.mean(0), depths.std(0) + 1e-3
         with torch.inference_mode(False):
@@ -252,7 +256,7 @@ class Colour:
                                 for pictures, seed in zip((self.bsds, self.landscapes), seeds, strict=True)]
         sources = self.crops[side]
         pictures = torch.stack([to_tensor(sources[i % 2].crop()) for i in range(BATCH)])
-        told = tints(pictures) + torch.from_numpy(random.normal(0, self.ROUGH, (BATCH, 2 * BANDS)).astype(np.float32))
+        told = palette(pictures) + torch.from_numpy(random.normal(0, self.ROUGH, (BATCH, PALETTE)).astype(np.float32))
         told[torch.from_numpy(random.random(BATCH) < self.UNTOLD)] = 0
         return self.batch(pictures, told)
 
@@ -266,10 +270,10 @@ class Colour:
             top, left = (picture.shape[0] - 256) // 2, (picture.shape[1] - 256) // 2
             found.append(to_tensor(picture[top : top + 256, left : left + 256]))
         pictures = torch.stack(found)
-        return self.batch(pictures, tints(pictures))
+        return self.batch(pictures, palette(pictures))
 
     def batch(self, pictures: Tensor, told: Tensor) -> Batch:
-        return Batch(torch.cat([luminance(pictures) * 2 - 1, spread(told, *pictures.shape[2:])], 1), pictures)
+        return Batch(luminance(pictures) * 2 - 1, pictures, told)
 
 
 def _whole(picture: np.ndarray) -> Tensor:
@@ -304,7 +308,7 @@ RECIPES = {
     "pix2pix-portraits-256": Recipe("portrait", len(portraits.LABELS) + 1, 8.0,
                                     "portraits of gm_core.datasets.portraits, 256 px", attributes=len(portraits.ATTRIBUTES),
                                     alone=0.3, sizes=((0.0, 128), (0.3, 256))),
-    "pix2pix-colour": Recipe("luminance", 3, 8.0, "bsds400, summer2winter, monet2photo/photo"),
+    "pix2pix-colour": Recipe("luminance", 1, 8.0, "bsds400, summer2winter, monet2photo/photo", attributes=PALETTE),
 }
 
 
@@ -341,22 +345,21 @@ def unlike(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
 
 
 def in_mood(network: nn.Module, light: Tensor) -> Tensor:
-    """Luminance (1, 1, H, W) with the tints that are to be expected."""
+    """The palette (1, PALETTE) that is to be expected of luminance (1, 1, H, W)."""
     assert isinstance(network, Pix2PixGenerator)
-    glance = F.interpolate(light, (GLANCE, GLANCE), mode="area")
-    return torch.cat([light, spread(network.expected(glance), *light.shape[2:])], 1)
+    return network.expected(F.interpolate(light, (GLANCE, GLANCE), mode="area"))
 
 
 @torch.inference_mode()
 def samples(network: nn.Module, batch: Batch, kind: str, seed: int | None) -> Tensor:
-    """Pictures as 8 bits would keep them, (N, 3, S, S) in 0..1. For photographs seed 1 tells their own tints, which nobody
-    else knows; any other, those that the network expects."""
+    """Pictures as 8 bits would keep them, (N, 3, S, S) in 0..1. For photographs seed 1 tells their own palette, which nobody
+    else knows; any other, the one that the network expects."""
     found = []
     for i in range(len(batch.drawing)):
         one = Batch(batch.drawing[i : i + 1], batch.picture[i : i + 1],
                     None if batch.attributes is None else batch.attributes[i : i + 1])
         if kind == "luminance" and seed != 1:
-            one = Batch(in_mood(network, one.drawing[:, :1]), one.picture)
+            one = Batch(one.drawing, one.picture, in_mood(network, one.drawing))
         with drawn_from(None if seed is None else seed + i):
             found.append(painted(network, one, kind)[1])
     return (torch.cat(found).clamp(0, 1) * 255).round() / 255
@@ -399,7 +402,7 @@ def evaluate(networks: dict[str, nn.Module], squeezenet: SqueezeNet, source: Sou
         source.take_labels(lines, [True] * len(lines.picture), np.random.default_rng(0))
         asked |= {f"{name}, lines alone": (network, lines, 2) for name, network in networks.items()}
     if kind == "luminance":
-        asked |= {f"{name}, told the photographs' own tints": (network, batch, 1) for name, network in networks.items()}
+        asked |= {f"{name}, told the photographs' own palettes": (network, batch, 1) for name, network in networks.items()}
     shown = {name: (samples(*one[:2], kind, one[2]), samples(*one[:2], kind, 1000)) for name, one in asked.items()}
     if kind == "luminance":
         shown["no colour at all"] = (luminance(batch.picture).expand_as(batch.picture),) * 2
@@ -456,7 +459,7 @@ def main() -> None:
     about = {"recipe": "gm_core.recipes.pix2pix", "name": args.name, "losses": args.losses, "seed": args.seed, "batch": BATCH,
              "data": recipe.data}
     if isinstance(source, Colour) and (args.ship or args.evaluate):
-        source.teach_choice(average.module.eval(), len(source.tints))
+        source.teach_choice(average.module.eval(), len(source.palettes))
     if args.ship:
         ship(args.name, average.module, "pix2pix_generator:Pix2PixGenerator", config,
              {**about, "steps": step, "minutes": round(worked / 60)})

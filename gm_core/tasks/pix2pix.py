@@ -14,7 +14,7 @@ from gm_core.errors import BadInput, whole
 from gm_core.images import fit, to_image, to_tensor
 from gm_core.load import load
 from gm_core.models.dropout import drawn_from
-from gm_core.models.pix2pix_generator import GLANCE, Pix2PixGenerator, coloured, luminance, spread
+from gm_core.models.pix2pix_generator import GLANCE, Pix2PixGenerator, coloured, luminance
 from gm_core.report import Report, silent
 
 COLOUR_SIDE = 512
@@ -112,7 +112,7 @@ def _coloured(network: nn.Module, image: Image.Image, seed: int) -> Image.Image:
         mood = torch.tensor([network.moods[int(order[(seed - 1) % min(LIKELY, len(order))])]])
     else:
         mood = network.expected(glance).float().cpu()
-    found = _answer(network, torch.cat([given, spread(mood, *given.shape[2:])], 1))
+    found = _answer(network, given, mood)
     return to_image(coloured(light, F.interpolate(found, light.shape[2:], mode="bilinear")))
 
 

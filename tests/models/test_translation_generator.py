@@ -1,5 +1,7 @@
 """The generators of CycleGAN and pix2pix at a tiny size: sizes, what they begin as, colour of an exact luminance."""
 
+import math
+
 import pytest
 import torch
 
@@ -7,7 +9,17 @@ from gm_core.errors import BadInput
 from gm_core.models.discriminators import PatchDiscriminator, seen_by
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
-from gm_core.models.pix2pix_generator import TINT, VIVID, Pix2PixGenerator, chroma, coloured, luminance, spread, tints
+from gm_core.models.pix2pix_generator import (
+    HUES,
+    PALETTE,
+    RINGS,
+    VIVID,
+    Pix2PixGenerator,
+    chroma,
+    coloured,
+    luminance,
+    palette,
+)
 from gm_core.models.translation_generator import TranslationGenerator, Translators
 
 TINY = {"channels": 8, "blocks": 1, "half": 8}
@@ -86,32 +98,39 @@ def test_an_impossible_colour_is_paled_and_stays_as_bright():
     torch.testing.assert_close(luminance(x), y, atol=1e-5, rtol=0)
 
 
-def test_tints_of_bands_are_laid_out_from_top_to_bottom():
-    sky, ground = torch.tensor([0.3, 0.5, 0.9]), torch.tensor([0.3, 0.6, 0.2])
-    x = torch.cat([sky.view(1, 3, 1, 1).expand(-1, -1, 32, 64), ground.view(1, 3, 1, 1).expand(-1, -1, 64, 64)], 2)
-    found = tints(x)
-    assert found.shape == (1, 6) and found[0, 0] > 0 > found[0, 1] and found[0, 4] < 0, "blue above, green below"
-    laid = spread(found, 96, 64)
-    torch.testing.assert_close(laid[0, :, 0, 0] / TINT, chroma(x)[0, :, 0, 0])
-    torch.testing.assert_close(laid[0, :, -1, 5] / TINT, chroma(x)[0, :, -1, 5])
-    assert laid.shape == (1, 2, 96, 64)
+def test_a_palette_says_how_much_there_is_of_each_colour_and_not_where():
+    sky, ground = torch.tensor([0.3, 0.5, 0.9]), torch.tensor([0.5, 0.5, 0.5])
+    x = torch.cat([sky.view(1, 3, 1, 1).expand(-1, -1, 64, 64), ground.view(1, 3, 1, 1).expand(-1, -1, 192, 64)], 2)
+    found = palette(x)
+    assert found.shape == (1, PALETTE)
+    torch.testing.assert_close((found / 2).square().sum(1), torch.ones(1))
+    blue = chroma(x)[0, :, 0, 0]
+    turn = round(math.atan2(blue[1], blue[0]) / (2 * math.pi / HUES)) % HUES
+    ring = min(range(len(RINGS)), key=lambda i: abs(RINGS[i] - float(blue.norm())))
+    assert found[0].topk(2).indices.tolist() == [0, 1 + ring * HUES + turn], "grey, and that blue"
+    assert (found[0, 0] / 2).square() == pytest.approx(0.75 * 0.7, abs=0.25)
+    torch.testing.assert_close(palette(x.flip(2)), found)
+    assert not torch.allclose(palette(x.flip(1)), found, atol=0.1)
 
 
 def test_a_network_that_colours_puts_its_moods_in_an_order_for_each_photograph():
     torch.manual_seed(0)
-    moods = [[0.1 * i] * 6 for i in range(5)]
-    network = Pix2PixGenerator(3, 2, widths=WIDTHS, kind="luminance", moods=moods)
+    moods = [[2 * (0.2 * i) ** 0.5, *[2 * ((1 - 0.2 * i) / (PALETTE - 1)) ** 0.5] * (PALETTE - 1)] for i in range(5)]
+    network = Pix2PixGenerator(1, 2, widths=WIDTHS, kind="luminance", moods=moods, attributes=PALETTE)
     light = torch.rand(3, 1, 64, 96) * 2 - 1
+    assert network(light, torch.zeros(3, PALETTE)).shape == (3, 2, 64, 96)
     assert sorted(network.likely(light)[1].tolist()) == [0, 1, 2, 3, 4]
     with torch.no_grad():
         network.choose.bias.copy_(torch.tensor([0.0, 0, 0, 1000, 0]))
     assert network.likely(light)[:, 0].tolist() == [3, 3, 3]
-    torch.testing.assert_close(network.expected(light), torch.full((3, 6), VIVID * 0.3))
+    shares = network.expected(light).square() / 4
+    torch.testing.assert_close(shares.sum(1), torch.ones(3))
+    torch.testing.assert_close(shares[:, 0], torch.full((3,), 0.6 / (0.6 + VIVID * 0.4)))
     with torch.no_grad():
         network.choose.weight.zero_()
         network.choose.bias.zero_()
-    torch.testing.assert_close(network.expected(light), torch.full((3, 6), VIVID * 0.2))
-    assert network.likely(light)[0].tolist() == [4, 3, 2, 1, 0], "where all fit alike, the lively ones first"
+    torch.testing.assert_close(network.expected(light)[:, 0].square() / 4, torch.full((3,), 0.4 / (0.4 + VIVID * 0.6)))
+    assert network.likely(light)[0].tolist() == [0, 1, 2, 3, 4], "where all fit alike, the lively ones first"
 
 
 def test_an_answer_of_the_patch_discriminator_sees_54_pixels():

@@ -10,6 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from gm_core.datasets import facades, portraits
+from gm_core.models.pix2pix_generator import PALETTE
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.recipes import common, cyclegan, pix2pix
 from tests.recipes import running
@@ -112,11 +113,11 @@ def test_pix2pix_learns_to_colour_and_which_moods_fit(data, shipped):
     table = json.loads((data / "run" / "evaluation.json").read_text())
     assert table["pix2pix-colour"]["luminance_l1"] < 0.01 and table["pix2pix-colour"]["colourfulness"] > 0
     assert table["no colour at all"]["luminance_l1"] < 1e-5 and table["no colour at all"]["colourfulness"] < 1e-5
-    assert "pix2pix-colour, told the photographs' own tints" in table
+    assert "pix2pix-colour, told the photographs' own palettes" in table
     run(pix2pix, data, "pix2pix-colour", "--ship")
     config = json.loads((shipped / "pix2pix-colour" / "config.json").read_text())["config"]
     weights = load_file(shipped / "pix2pix-colour" / "model.safetensors")
-    assert weights["choose.bias"].shape == (len(config["moods"]),) and all(len(mood) == 6 for mood in config["moods"])
+    assert weights["choose.bias"].shape == (len(config["moods"]),) and all(len(mood) == PALETTE for mood in config["moods"])
     assert weights["choose.weight"].abs().sum() > 0
 
 
