@@ -41,10 +41,8 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
-from gm_core.datasets import world
 from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
 from gm_core.recipes.critic import Critic
-from gm_core.recipes.world_attributes import named_of
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, measure, prepare, reconstruction_loss, to_batch, worn
 from gm_core.recipes.world_denoiser import (
@@ -57,22 +55,17 @@ from gm_core.recipes.world_denoiser import (
     opened,
     widened,
 )
-from gm_core.recipes.world_plan import CELL, FULL, LARGEST, MARKS, PARTS, PLAN, evened, foremost_of, plans_of
+from gm_core.recipes.world_plan import LARGEST, PLAN, evened, plans_of
 from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
 
-WIDTH, BLOCKS = 96, (8, 5, 2, 0)  # of the decoder: its channels, and its blocks at 16, 32, 64 and 128 px
+WIDTH, BLOCKS = 64, (8, 5, 2, 0)  # of the decoder: its channels, and its blocks at 16, 32, 64 and 128 px
 POOLS = (128, 64)  # latents at hand, regenerated and made of noise
-FRESH, EVERY = 4, (6, 12)  # so many of each are replaced, after so many steps
+FRESH, EVERY = 4, (4, 8)  # so many of each are replaced, after so many steps
 STRIDE, DEEPEST, WHOLE = 50, 14, 20  # of the noise's 1000 steps; strides that are denoised again, at most; all of them
-CROP = 64
-ENCODED, REGENERATED, MADE = 4, 8, 8  # crops of each kind
-KINDS = world.ATTRIBUTES["kind"]
-MARKED = [[i for i, (_, parts) in enumerate(PARTS) if any(part in MARKS and part.startswith(kind) for part in parts)]
-          for kind in KINDS]
-"""The numbers of the parts that have marks, of each kind of picture."""
-ANYWHERE = 0.2  # share of the crops that lie just anywhere
+CROP = 96
+ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
 RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
 EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL, READ = 3.0, 0.15, 0.8, 0.25, 5.0
 READER_BATCH, READER_RATE = 32, 2e-3
@@ -196,39 +189,6 @@ def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, st
     return x
 
 
-def places(plan: Tensor, kinds: Tensor, count: int, random: np.random.Generator) -> list[tuple[int, int, int]]:
-    """Where to look: (number, top, left) of `count` crops, in cells. Each holds a cell of a marked part, but for some that lie
-    just anywhere; every kind of picture is as likely as the others, and of a kind every part.
-
-    plan: (N, PLAN, h, w), of pictures of these kinds (N,), numbers of KINDS.
-    """
-    foremost, there = foremost_of((plan[:, : len(PARTS)] / FULL).square())
-    foremost = torch.where(there[:, 0], foremost, -1)
-    known = [[((foremost == part) & (kinds == kind)[:, None, None]).nonzero() for part in MARKED[kind]]
-             for kind in kinds.unique().tolist()]
-    known = [of_kind for of_kind in ([cells for cells in of_parts if len(cells)] for of_parts in known) if of_kind]
-    side, most = CROP // CELL, plan.shape[-1] - CROP // CELL
-    found = []
-    for _ in range(count):
-        if not known or random.random() < ANYWHERE:
-            number, row, column = (int(random.integers(extent)) for extent in foremost.shape)
-        else:
-            of_kind = known[random.integers(len(known))]
-            cells = of_kind[random.integers(len(of_kind))]
-            number, row, column = cells[random.integers(len(cells))].tolist()
-        top, left = (int(np.clip(place - random.integers(side), 0, most)) for place in (row, column))
-        found.append((number, top, left))
-    return found
-
-
-def crops(where: Sequence[tuple[int, int, int]], pictures: Tensor, *cells: Tensor) -> list[Tensor]:
-    """Those crops of pictures, (N, 3, S, S) -> (len(where), 3, CROP, CROP), and of what is known of their cells."""
-    side = CROP // CELL
-    found = [[pictures[i, :, CELL * top : CELL * top + CROP, CELL * left : CELL * left + CROP] for i, top, left in where]]
-    found += [[one[i, :, top : top + side, left : left + side] for i, top, left in where] for one in cells]
-    return [torch.stack(one).contiguous(memory_format=torch.channels_last) for one in found]
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--world", type=Path, nargs="+", default=[Path("runs/world-128")])
@@ -269,11 +229,8 @@ def main() -> None:
     tokenizer = CLIPTokenizer.from_pretrained(str(args.denoiser / "tokenizer"))
     nothing = torch.from_numpy(spelled(tokenizer, [""])).long()
     worlds = [WorldFolder(folder) for folder in args.world]
-    folders = list(zip(args.world, worlds, strict=True))
-    captions = [captions_of(folder, written.done) for folder, written in folders]
-    plans = [plans_of(folder, written.done) for folder, written in folders]
-    kinds = [torch.tensor([KINDS.index(named["kind"]) for named in named_of(folder, written.done)])
-             for folder, written in folders]
+    captions = [captions_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
+    plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
 
     if state and "reader" in state:
         reader = PlanReader().eval().requires_grad_(False)
@@ -284,9 +241,9 @@ def main() -> None:
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
 
-    def fresh(count: int, strides: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, those regenerated with one, the true
-        plan, and their kinds (count,)."""
+    def fresh(count: int, strides: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, those regenerated with one, and the
+        true plan."""
         chosen = [(of, int(random.choice(worlds[of].held_out if held_out else worlds[of].train)))
                   for of in random.integers(len(worlds), size=count)]
         x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
@@ -296,11 +253,19 @@ def main() -> None:
         planned = torch.cat([z[:, :CODE], torch.stack([plans[of][number] for of, number in chosen]).float()], 1)
         said = torch.from_numpy(spelled(tokenizer, told)).long()
         made = regenerated(denoiser, planned, said, nothing, strides, torch.randn_like(planned), strides < WHOLE)
-        return x, z, made, planned[:, CODE:], torch.stack([kinds[of][number] for of, number in chosen])
+        return x, z, made, planned[:, CODE:]
 
     def depth() -> int:
         return int(random.integers(3, DEEPEST + 1))
 
+    def crops(pictures: Tensor, *cells: Tensor) -> list[Tensor]:
+        """The same random places of pictures and of what is known of their cells."""
+        found = []
+        for x, *of_cells in zip(pictures, *cells, strict=True):
+            top, left = random.integers(0, (128 - CROP) // 8 + 1, 2)
+            found.append((x[:, 8 * top : 8 * top + CROP, 8 * left : 8 * left + CROP],
+                          *(one[:, top : top + CROP // 8, left : left + CROP // 8] for one in of_cells)))
+        return [torch.stack(one).contiguous(memory_format=torch.channels_last) for one in zip(*found, strict=True)]
 
     def save() -> None:
         save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, worked=worked)
@@ -333,14 +298,12 @@ def main() -> None:
                 oldest = step // every * FRESH % len(pool[0])
                 for kept, new in zip(pool, fresh(FRESH, WHOLE if whole else depth()), strict=True):
                     kept[oldest : oldest + FRESH] = new
-        (pictures, latents, again, true, of_kinds), (others, _, of_noise, theirs, of_others) = pools
-        known = places(true, of_kinds, ENCODED + REGENERATED, random)
-        parts_of = [crops(known[:ENCODED], pictures, latents, true), crops(known[ENCODED:], pictures, again, true),
-                    [*crops(places(theirs, of_others, MADE, random), others, theirs),
-                     *crops(places(of_noise[:, CODE:], of_others, MADE, random), others, of_noise)]]
-        x = torch.cat([some[0] for some in parts_of])
-        z = torch.cat([parts_of[0][1], parts_of[1][1], parts_of[2][3]])
-        plan = torch.cat([parts_of[0][2], parts_of[1][2], parts_of[2][1]])
+        (pictures, latents, again, true), (others, _, of_noise, theirs) = pools
+        known = torch.from_numpy(random.choice(len(pictures), ENCODED + REGENERATED, replace=False))
+        new = torch.from_numpy(random.choice(len(others), MADE, replace=False))
+        x, z, plan = crops(torch.cat([pictures[known], others[new]]),
+                           torch.cat([latents[known[:ENCODED]], again[known[ENCODED:]], of_noise[new]]),
+                           torch.cat([true[known], theirs[new]]))
         # A plan that was made is less clean than a true one; by that alone no judge shall know.
         fit = [(one[ENCODED:] / LARGEST).clamp(-1, 1) for one in (z[:, CODE:], plan)]
         made_of, true_to = (F.interpolate(one + 0.1 * torch.randn_like(one), scale_factor=8.0) for one in fit)

@@ -285,32 +285,6 @@ def test_a_decoder_that_grew_answers_as_before():
     assert wide.decoder.layers[0].weight.grad[:, 16:].any(), "it can learn to look at the plan"
 
 
-def test_lessons_of_the_decoder_lie_on_parts_that_captions_speak_of():
-    kinds = torch.tensor([world_polish.KINDS.index(kind) for kind in ("portrait",) * 30 + ("bird",)])
-    plan = torch.zeros(31, PLAN, 16, 16)
-    parts = {name: i for i, (_, names) in enumerate(PARTS) for name in names}
-    fulls = [full for full, _ in PARTS]
-    for name, rows, columns in (("skin", slice(4, 14), slice(3, 13)), ("lips", slice(11, 12), slice(6, 9))):
-        plan[:30, parts[f"portrait: {name}"], rows, columns] = fulls[parts[f"portrait: {name}"]]
-    plan[7, parts["portrait: glasses"], 7, 4:12] = fulls[parts["portrait: glasses"]]
-    plan[30, parts["bird: beak"], 0, 15] = fulls[parts["bird: beak"]]
-    side = world_polish.CROP // world_polish.CELL
-    found = world_polish.places(plan, kinds, 3000, np.random.default_rng(0))
-    assert all(0 <= top <= 16 - side and 0 <= left <= 16 - side for _, top, left in found)
-    wearing = np.mean([number == 7 and top <= 7 < top + side for number, top, _ in found])
-    assert 0.13 < wearing < 0.25, "one in 31 pictures has glasses, which are one of three parts of one of two kinds"
-    beak = np.mean([number == 30 and top == 0 and left == 16 - side for number, top, left in found])
-    assert 0.4 - 0.05 < beak < 0.4 + 0.05, "half of what does not lie anywhere, and cut off at the picture's corner"
-    pictures = torch.arange(31).view(31, 1, 1, 1) + torch.linspace(0, 0.5, 128).view(1, 1, 1, 128).expand(31, 3, 128, 128)
-    x, y = world_polish.crops(found[:50], pictures, plan)
-    assert x.shape == (50, 3, world_polish.CROP, world_polish.CROP) and y.shape == (50, PLAN, side, side)
-    for i, (number, top, left) in enumerate(found[:50]):
-        assert torch.equal(y[i], plan[number, :, top : top + side, left : left + side])
-        assert torch.equal(x[i, :, :1], pictures[number, :, :1, 8 * left : 8 * left + world_polish.CROP])
-    nowhere = world_polish.places(torch.zeros(2, PLAN, 16, 16), torch.tensor([0, 1]), 8, np.random.default_rng(0))
-    assert {number for number, *_ in nowhere} <= {0, 1} and len(nowhere) == 8
-
-
 def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
     monkeypatch.setattr(world_reader, "BATCH", 32)
     torch.manual_seed(0)
