@@ -34,10 +34,6 @@ ATTRIBUTES: tuple[str, ...] = (
     *(f"background: {kind}" for kind in BACKGROUNDS), "background: light", "background: red-cyan", "background: yellow-blue",
 )
 """What the numbers of `attributes` mean."""
-LEFT_OPEN = ("woman", "age", "skin tone", "lipstick", "eyes: dark", "eyes: blue", "eyes: green", "freckles", "hair darkness",
-             "hair redness", "grey hair", "clothes: light", "clothes: red-cyan", "clothes: yellow-blue", "light from right",
-             "light from above", "warm light", *(name for name in ATTRIBUTES if name.startswith("background: ")))
-"""Those of ATTRIBUTES that a line drawing says nothing of, or little."""
 
 
 def attributes(p: Portrait) -> np.ndarray:

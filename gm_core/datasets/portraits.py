@@ -22,10 +22,10 @@ from gm_core.datasets import portrait_paint as paint
 from gm_core.datasets import portrait_places as places
 from gm_core.datasets.portrait_people import Portrait, sample
 from gm_core.datasets.portrait_rig import PortraitScene
-from gm_core.datasets.portrait_words import ATTRIBUTES, LEFT_OPEN, attributes, caption
+from gm_core.datasets.portrait_words import ATTRIBUTES, attributes, caption
 
-__all__ = ["ATTRIBUTES", "HELD_OUT", "LABELS", "LABEL_COLOURS", "LEFT_OPEN", "SIDE", "Portrait", "Rendered", "attributes",
-           "caption", "edges", "reduced", "render", "sample"]
+__all__ = ["ATTRIBUTES", "HELD_OUT", "LABELS", "LABEL_COLOURS", "SIDE", "Portrait", "Rendered", "attributes", "caption",
+           "edges", "reduced", "render", "sample"]
 
 HELD_OUT = 10_000_000
 """Seeds below are for training, from here on for tests."""

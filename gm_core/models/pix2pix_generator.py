@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from gm_core.errors import BadInput
 from gm_core.models.dropout import Dropout
 from gm_core.models.inpainting_generator import ChannelNorm, ConvBlock
+from gm_core.models.line_reader import LineReader
 from gm_core.models.resnet_generator import waves
 from gm_core.models.wavelets import from_bands
 
@@ -56,9 +57,9 @@ class Pix2PixGenerator(nn.Module):
         """widths: channels at 1/2, 1/4, 1/8, 1/16 and 1/32 of the resolution. attributes: numbers about the whole picture
         that a drawing cannot say. moods: such numbers to choose from where nobody knows them. side: longest side of the
         pictures it was trained on, where that matters because they show something whole. kind: what goes in, for the task:
-        "labels", "portrait" or "luminance". alone: it also knows lines without labels."""
+        "labels", "portrait" or "luminance". alone: it also knows lines without labels, as its `reader` finds the labels."""
         super().__init__()
-        self.alone = alone
+        self.reader = LineReader(inputs - 1) if alone else None
         self.side = side
         self.moods = [list(mood) for mood in moods]
         self.inputs, self.outputs, self.attributes, self.kind = inputs, outputs, attributes, kind

@@ -41,6 +41,7 @@ from gm_core.metrics import kid, pooled_features
 from gm_core.models.discriminators import PatchDiscriminator
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
+from gm_core.models.line_reader import READ, LineReader
 from gm_core.models.pix2pix_generator import GLANCE, PALETTE, Pix2PixGenerator, chroma, coloured, luminance, palette
 from gm_core.models.squeezenet import SqueezeNet, load_squeezenet
 from gm_core.recipes.common import begin_with, load_state, quickly, save_state, sheet, ship, start, worked_seconds
@@ -55,6 +56,7 @@ COLOURS = 6.0  # how much more a pixel's chroma counts in the L1 loss where ther
 ADVERSARIAL_FROM = 0.08  # share of the time
 AVERAGE = 0.999  # of the weights, a step
 MEASURED = 100
+READER_BATCH, READER_RATE = 16, 2e-3
 
 
 @dataclass(frozen=True)
@@ -138,9 +140,10 @@ class Portraits:
 
     HELD_OUT = 200
     BOLD, OUTLINED = 0.4, 0.3  # shares of the drawings of lines alone whose pen is wide, and which have outlines only
+    RUBBED = 6  # places a drawing of lines alone may be rubbed out at
 
-    def __init__(self, world: Path, alone: float = 0.0) -> None:
-        """alone: share of the drawings that are lines without labels."""
+    def __init__(self, world: Path, alone: bool = False) -> None:
+        """alone: drawings may also be lines without labels."""
         self.moods: list[list[float]] = []
         self.alone = alone
         self.attributes = torch.from_numpy(np.load(world / "attributes.npy"))
@@ -148,41 +151,52 @@ class Portraits:
         self.pictures = np.load(world / "pictures.npy", mmap_mode="r")
         self.labels = np.load(world / "labels.npy", mmap_mode="r")
         self.side = self.pictures.shape[1]
-        self.open = torch.tensor([float(name in portraits.LEFT_OPEN) for name in portraits.ATTRIBUTES])
 
     def draw(self, random: np.random.Generator, side: int) -> Batch:
         chosen = random.integers(self.HELD_OUT, self.done, size=BATCH)
         # Whole portraits, reduced: the attributes speak of the whole. Lines come and go, so that a map alone will do.
-        batch = self.batch(chosen, [random.random() < 0.7 for _ in chosen], max(1, self.pictures.shape[1] // side))
-        self.take_labels(batch, [random.random() < self.alone for _ in chosen], random)
-        return batch
+        return self.batch(chosen, [random.random() < 0.7 for _ in chosen], max(1, self.pictures.shape[1] // side))
 
-    def take_labels(self, batch: Batch, from_which: list[bool], random: np.random.Generator) -> None:
-        """Leaves lines alone to some of a batch, and of their people only what lines do not say."""
-        assert batch.attributes is not None
-        for i, yes in enumerate(from_which):
-            if yes:
-                batch.drawing[i, -1] = self.drawn_lines(batch.drawing[i, :-1], batch.picture[i], random)
-                batch.drawing[i, :-1] = 0
-                batch.attributes[i] *= self.open
-
-    def drawn_lines(self, labels: Tensor, picture: Tensor, random: np.random.Generator) -> Tensor:
-        """A line drawing (S, S) in 0..1 of one-hot labels (L, S, S) and their picture (3, S, S) in 0..1."""
-        pixels = (picture * 255).round().byte().permute(1, 2, 0)[None].numpy()
-        found = portraits.edges(labels.argmax(0)[None].numpy(), None if random.random() < self.OUTLINED else pixels)
-        lines = torch.from_numpy(found).float()[None] / 255
-        return (F.max_pool2d(lines, 3, 1, 1) if random.random() < self.BOLD else lines)[0]
+    def lines(self, random: np.random.Generator, chosen: np.ndarray, side: int) -> tuple[Tensor, Tensor]:
+        """Drawings of lines alone (N, 1, side, side) in 0..1, as different hands draw, and their labels (N, side, side)."""
+        pictures, labels = self._reduced(chosen, max(1, self.side // side))
+        drawn = torch.from_numpy(portraits.edges(labels, pictures)).float()[:, None] / 255
+        outlines = torch.from_numpy(portraits.edges(labels)).float()[:, None] / 255
+        for i in range(len(chosen)):
+            if random.random() < self.OUTLINED:
+                drawn[i] = outlines[i]
+            if random.random() < self.BOLD:
+                drawn[i] = F.max_pool2d(drawn[i : i + 1], 3, 1, 1)[0]
+            for _ in range(random.integers(self.RUBBED)):
+                top, left, extent = *random.integers(side, size=2), int(random.integers(2, max(3, side // 10)))
+                drawn[i, :, top : top + extent, left : left + extent] = 0
+        return drawn, torch.from_numpy(labels.astype(np.int64))
 
     def held_out(self, count: int) -> Batch:
         chosen = np.arange(min(count, self.HELD_OUT))
         return self.batch(chosen, [True for _ in chosen], 1)
 
-    def batch(self, chosen: np.ndarray, lined: list[bool], factor: int) -> Batch:
+    @torch.inference_mode()
+    def read(self, network: nn.Module, count: int) -> Batch:
+        """As `held_out`, but from lines alone, of which the network's reader says what they enclose."""
+        assert isinstance(network, Pix2PixGenerator) and network.reader is not None
+        chosen = np.arange(min(count, self.HELD_OUT))
+        batch = self.batch(chosen, [True for _ in chosen], 1)
+        drawn, _ = self.lines(np.random.default_rng(0), chosen, self.side)
+        labels = torch.cat([network.reader.labels(one[None]) for one in drawn])
+        return Batch(torch.cat([one_hot(labels.numpy(), len(portraits.LABELS)), drawn], 1), batch.picture, batch.attributes)
+
+    def _reduced(self, chosen: np.ndarray, factor: int) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures and label maps at 1 / factor of their size."""
         pictures, labels = np.stack([self.pictures[i] for i in chosen]), np.stack([self.labels[i] for i in chosen])
         if factor > 1:
             count, height, width, _ = pictures.shape
             blocks = pictures.reshape(count, height // factor, factor, width // factor, factor, 3)
             pictures, labels = blocks.mean((2, 4)).round().astype(np.uint8), labels[:, ::factor, ::factor]
+        return pictures, labels
+
+    def batch(self, chosen: np.ndarray, lined: list[bool], factor: int) -> Batch:
+        pictures, labels = self._reduced(chosen, factor)
         lines = torch.from_numpy(portraits.edges(labels, pictures)).float()[:, None] / 255
         lines = lines * torch.tensor(lined).float().view(-1, 1, 1, 1)
         drawing = torch.cat([one_hot(labels, len(portraits.LABELS)), lines], 1)
@@ -290,15 +304,15 @@ class Recipe:
     data: str
     widths: tuple[int, int, int, int, int] = (32, 64, 128, 192, 256)
     attributes: int = 0
-    alone: float = 0.0
-    """Share of the drawings that are lines without labels."""
+    alone: bool = False
+    """Does it also learn to read lines without labels?"""
     sizes: tuple[tuple[float, int], ...] = SIZES
 
     @property
     def config(self) -> dict[str, Any]:
         """Arguments of Pix2PixGenerator."""
         return {"inputs": self.inputs, "outputs": 2 if self.kind == "luminance" else 3, "widths": list(self.widths),
-                "attributes": self.attributes, "kind": self.kind, "alone": self.alone > 0}
+                "attributes": self.attributes, "kind": self.kind, "alone": self.alone}
 
 
 RECIPES = {
@@ -307,9 +321,36 @@ RECIPES = {
                                 attributes=len(portraits.ATTRIBUTES)),
     "pix2pix-portraits-256": Recipe("portrait", len(portraits.LABELS) + 1, 8.0,
                                     "portraits of gm_core.datasets.portraits, 256 px", attributes=len(portraits.ATTRIBUTES),
-                                    alone=0.3, sizes=((0.0, 128), (0.3, 256))),
+                                    alone=True, sizes=((0.0, 128), (0.3, 256))),
     "pix2pix-colour": Recipe("luminance", 1, 8.0, "bsds400, summer2winter, monet2photo/photo", attributes=PALETTE),
 }
+
+
+def taught_to_read(reader: LineReader, source: Portraits, minutes: float, seed: int) -> None:
+    """Teaches a reader what lines enclose: cross entropy, in which what is small counts for more."""
+    random = np.random.default_rng(seed)
+    optimizer = torch.optim.AdamW(reader.parameters(), READER_RATE, weight_decay=0.01)
+    shares = np.bincount(np.ravel(source.labels[: Portraits.HELD_OUT]), minlength=len(portraits.LABELS)) + 1.0
+    weights = torch.from_numpy(np.sqrt(shares.sum() / shares)).float()
+    began, reported, losses, over = worked_seconds(), time.perf_counter(), [], False
+    reader.train().requires_grad_(True)
+    while not over:
+        share = min(1.0, (worked_seconds() - began) / (60 * minutes))
+        for group in optimizer.param_groups:
+            group["lr"] = READER_RATE * max(0.02, min(1.0, 2 * (1 - share)))
+        chosen = random.integers(Portraits.HELD_OUT, source.done, size=READER_BATCH)
+        drawn, labels = source.lines(random, chosen, min(READ, source.side))
+        loss = F.cross_entropy(quickly(reader, drawn), labels, weights / weights.mean())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        over = share >= 1
+        if time.perf_counter() - reported > 60 or over:
+            logger.info("reader: %.1f min  step %d  loss %.4f", (worked_seconds() - began) / 60, len(losses),
+                        np.mean(losses[-200:]))
+            reported = time.perf_counter()
+    reader.eval().requires_grad_(False)
 
 
 class Judges(nn.Module):
@@ -372,14 +413,16 @@ def drawn(batch: Batch, kind: str) -> Tensor:
     palette = facades.LABEL_COLOURS if kind == "labels" else portraits.LABEL_COLOURS
     colours = torch.tensor(palette).float() / 255  # (labels, 3)
     found = torch.einsum("blhw,lc->bchw", batch.drawing[:, : len(palette)], colours)
-    found = found + 1 - batch.drawing[:, : len(palette)].sum(1, keepdim=True)  # lines alone lie on white
     return found * (1 - batch.drawing[:, len(palette) :].amax(1, keepdim=True)) if kind == "portrait" else found
 
 
 def write_sheet(network: nn.Module, source: Source, kind: str, path: Path) -> None:
     batch = source.held_out(16)
     if isinstance(source, Portraits) and source.alone:
-        source.take_labels(batch, [i >= len(batch.picture) // 2 for i in range(len(batch.picture))], np.random.default_rng(0))
+        read, half = source.read(network, len(batch.picture)), len(batch.picture) // 2
+        parts = [torch.cat([one[:half], other[half:]]) for one, other in ((batch.drawing, read.drawing),
+                                                                         (batch.picture, read.picture))]
+        batch = Batch(*parts, batch.attributes)
     columns = (drawn(batch, kind), samples(network, batch, kind, 1), samples(network, batch, kind, 2), batch.picture)
     half = len(batch.picture) // 2
     sheet([[column[i] for i in (row, half + row) for column in columns] for row in range(half)], path)  # two to a row
@@ -398,14 +441,16 @@ def evaluate(networks: dict[str, nn.Module], squeezenet: SqueezeNet, source: Sou
     table: dict[str, Any] = {**about, "pictures": len(batch.picture), "subset_size": size}
     asked = {name: (network, batch, 2) for name, network in networks.items()}
     if isinstance(source, Portraits) and source.alone:
-        lines = source.held_out(MEASURED)
-        source.take_labels(lines, [True] * len(lines.picture), np.random.default_rng(0))
-        asked |= {f"{name}, lines alone": (network, lines, 2) for name, network in networks.items()}
+        asked |= {f"{name}, lines alone": (network, source.read(network, MEASURED), 2) for name, network in networks.items()}
+        right = [(lines_read.drawing[:, :-1].argmax(1) == batch.drawing[:, :-1].argmax(1)).float().mean()
+                 for _, lines_read, _ in list(asked.values())[len(networks) :]]
+        table["labels read from lines alone, right"] = [round(float(share), 4) for share in right]
     if kind == "luminance":
         asked |= {f"{name}, told the photographs' own palettes": (network, batch, 1) for name, network in networks.items()}
-    shown = {name: (samples(*one[:2], kind, one[2]), samples(*one[:2], kind, 1000)) for name, one in asked.items()}
+    shown = {name: [samples(network, drawings, kind, seed) for seed in (first, 1000)]
+             for name, (network, drawings, first) in asked.items()}
     if kind == "luminance":
-        shown["no colour at all"] = (luminance(batch.picture).expand_as(batch.picture),) * 2
+        shown["no colour at all"] = [luminance(batch.picture).expand_as(batch.picture)] * 2
     for name, (made, other) in shown.items():
         found = kid(features(made), real, subset_size=size)
         distances = [unlike(squeezenet(x[None]), squeezenet(y[None])) for x, y in zip(made, batch.picture, strict=True)]
@@ -425,6 +470,7 @@ def main() -> None:
     parser.add_argument("--world", type=Path, default=Path("runs/world-128"), help="for pix2pix-portraits")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=150.0)
+    parser.add_argument("--reading-minutes", type=float, default=8.0, help="before them, for the reader of lines alone")
     parser.add_argument("--losses", choices=("all", "l1"), default="all", help="l1: the baseline that is measured beside")
     parser.add_argument("--begin", type=Path, help="folder of a checkpoint to begin with, if RUN has none")
     parser.add_argument("--seed", type=int, default=0)
@@ -442,12 +488,14 @@ def main() -> None:
     config = {**recipe.config, "moods": source.moods, "side": source.side}
     torch.manual_seed(args.seed)
     network = Pix2PixGenerator(**config)
-    begin_with(network, args.begin)
+    reader, network.reader = network.reader, None
+    begin_with(network, args.begin)  # which may know nothing of lines alone
+    of_network = torch.optim.Adam(network.parameters(), RATE, (0.5, 0.99))
+    network.reader = reader
     judges = Judges(recipe.inputs)
     judges.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(
         theirs, 1 - min(AVERAGE, (1 + int(count)) / (10 + int(count)))))
-    of_network = torch.optim.Adam(network.parameters(), RATE, (0.5, 0.99))
     of_judges = torch.optim.Adam(judges.parameters(), JUDGE_RATE, (0.5, 0.99))
     parts = {"network": network, "judges": judges, "average": average, "of_network": of_network, "of_judges": of_judges}
     step, worked, side = 0, 0.0, recipe.sizes[0][1]
@@ -478,6 +526,12 @@ def main() -> None:
 
     logger.info("generator %.2f M, discriminators %.2f M weights",
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (network, judges)))
+    if reader is not None and isinstance(source, Portraits):
+        if not state or not state["read"]:
+            taught_to_read(reader, source, args.reading_minutes, args.seed)
+        of_average = average.module.reader
+        assert isinstance(of_average, LineReader)
+        of_average.load_state_dict(reader.state_dict())
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
     kept: list[dict[str, float]] = []
@@ -545,7 +599,7 @@ def main() -> None:
             kept, reported, processed = [], now, time.process_time()
         if now - saved > 300 or over:
             save_state(args.run, **{name: part.state_dict() for name, part in parts.items()}, step=step, worked=worked,
-                       side=side)
+                       side=side, read=reader is not None)
             if isinstance(source, Colour):
                 source.teach_choice(average.module.eval(), 600)
             write_sheet(average.module.eval(), source, kind, args.run / f"sheet-{round(worked / 60):03d}.webp")

@@ -44,10 +44,12 @@ def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: in
     # Read before the network is loaded: a picture that is no label map should not cost a download.
     drawing, numbers = _drawing(image, checkpoint, kind, seed or 0)
     network = load(checkpoint, report=report)
-    report(0.3, "Colouring" if drawing is None else "Painting")
+    report(0.3, "Colouring" if kind == "luminance" else "Painting")
     with torch.inference_mode(), drawn_from(seed):
-        if drawing is None:
+        if kind == "luminance":
             return _coloured(network, image, seed or 0)
+        if drawing is None:
+            drawing, numbers = _of_lines(network, image, checkpoint, seed or 0)
         if moods := getattr(network, "moods", None):  # of walls and skies; the first one for seed 0
             numbers = (torch.tensor([moods[(seed or 0) % len(moods)]]),)
         made = to_image(_answer(network, drawing, *numbers) / 2 + 0.5)
@@ -58,7 +60,8 @@ def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: in
 
 
 def _drawing(image: Image.Image, checkpoint: str, kind: str, seed: int) -> tuple[Tensor | None, tuple[Tensor, ...]]:
-    """What the network is given: (1, inputs, H, W), and attributes (1, A) where it takes some. None for luminance."""
+    """What the network is given: (1, inputs, H, W), and attributes (1, A) where it takes some. None for luminance, and for
+    lines alone, of which a network has yet to say what they enclose."""
     if kind == "luminance":
         return None, ()
     if kind not in ("labels", "portrait"):
@@ -66,10 +69,9 @@ def _drawing(image: Image.Image, checkpoint: str, kind: str, seed: int) -> tuple
     labels, lines = read_labels(image, palette(checkpoint))
     if kind == "labels":
         return _one_hot(labels, len(facades.LABELS)), ()
-    labels, lines = _reduced(labels, lines, int(config_of(checkpoint).get("side", 0)))
     if lines_alone(checkpoint) and lines.any() and not labels.any():
-        return _lines_alone(lines, seed)
-    drawing, person = _portrait(labels, lines, seed)
+        return None, ()
+    drawing, person = _portrait(*_reduced(labels, lines, int(config_of(checkpoint).get("side", 0))), seed)
     return drawing, (person,)
 
 
@@ -131,14 +133,13 @@ def _portrait(labels: np.ndarray, lines: np.ndarray, seed: int) -> tuple[Tensor,
     return drawing, torch.from_numpy(numbers)[None]
 
 
-def _lines_alone(lines: np.ndarray, seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """Lines (H, W) as a drawing without labels, and of the seed's person what lines do not say."""
-    from gm_core.datasets import portraits
-
-    person = portraits.attributes(portraits.sample(seed % portraits.HELD_OUT))
-    person *= [name in portraits.LEFT_OPEN for name in portraits.ATTRIBUTES]
-    contours = torch.from_numpy(lines)[None, None].float()
-    return F.pad(contours, (0, 0, 0, 0, len(portraits.LABELS), 0)), (torch.from_numpy(person)[None],)
+def _of_lines(network: nn.Module, image: Image.Image, checkpoint: str, seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """A drawing of lines alone with the labels that the network's reader finds in it, and the person."""
+    assert isinstance(network, Pix2PixGenerator) and network.reader is not None
+    _, lines = _reduced(*read_labels(image, palette(checkpoint)), network.side)
+    drawn = torch.from_numpy(lines)[None, None].float().to(next(network.parameters()).device)
+    drawing, person = _portrait(network.reader.labels(drawn)[0].cpu().numpy().astype(np.uint8), lines, seed)
+    return drawing, (person,)
 
 
 def _wears(numbers: np.ndarray, name: str) -> bool:

@@ -9,6 +9,7 @@ from gm_core.errors import BadInput
 from gm_core.models.discriminators import PatchDiscriminator, seen_by
 from gm_core.models.dropout import drawn_from
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
+from gm_core.models.line_reader import LineReader
 from gm_core.models.pix2pix_generator import (
     HUES,
     PALETTE,
@@ -131,6 +132,16 @@ def test_a_network_that_colours_puts_its_moods_in_an_order_for_each_photograph()
         network.choose.bias.zero_()
     torch.testing.assert_close(network.expected(light)[:, 0].square() / 4, torch.full((3,), 0.4 / (0.4 + VIVID * 0.6)))
     assert network.likely(light)[0].tolist() == [0, 1, 2, 3, 4], "where all fit alike, the lively ones first"
+
+
+@pytest.mark.parametrize("size", [(64, 64), (101, 77), (300, 256), (40, 130)])
+def test_lines_of_any_size_are_read(size):
+    torch.manual_seed(0)
+    reader = LineReader(5, (4, 6, 8))
+    lines = (torch.rand(2, 1, *size) < 0.05).float()
+    found = reader.labels(lines)
+    assert found.shape == (2, *size) and found.dtype == torch.int64 and found.min() >= 0 and found.max() < 5
+    assert len(found.unique()) > 1
 
 
 def test_an_answer_of_the_patch_discriminator_sees_54_pixels():
