@@ -101,6 +101,18 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         size=10_967_045,
     ),
     Checkpoint(
+        name="pix2pix-portraits-256", task="pix2pix", title="Labels or lines",
+        network="U-Net generator (pix2pix), 2017", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1611.07004", build="pix2pix_generator:Pix2PixGenerator", parameters=6_988_392,
+        size=13_990_568,
+    ),
+    Checkpoint(
+        name="pix2pix-colour", task="pix2pix", title="From grey", network="U-Net generator (pix2pix), 2017",
+        trained_on="2,497 landscape photographs of the CycleGAN sets and 380 of BSDS500", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1611.07004", build="pix2pix_generator:Pix2PixGenerator", parameters=5_415_896,
+        size=10_842_576,
+    ),
+    Checkpoint(
         name="pix2pix-portraits", task="pix2pix", also=("portraits",), title="Portrait painter",
         network="U-Net generator (pix2pix), 2017", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
         paper="https://arxiv.org/abs/1611.07004", build="pix2pix_generator:Pix2PixGenerator", parameters=5_531_388,

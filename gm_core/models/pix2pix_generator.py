@@ -35,10 +35,8 @@ PALETTE = 1 + HUES * len(RINGS)
 """Numbers of a palette."""
 GLANCE = 128
 """Side at which a photograph is looked at to find its mood, as in training."""
-VIVID = 1.8
-"""The mean of several moods is paler than each of them: there is so many times as much colour in what is told."""
-PARTIAL = 1.0
-"""To lively moods: half of all photographs are nearly grey, and grey is hardly ever wrong."""
+PARTIAL = 4.0
+"""To lively moods, for each unit of mean chroma: half of all photographs are nearly grey, and grey is hardly ever wrong."""
 
 
 class Pix2PixGenerator(nn.Module):
@@ -126,15 +124,20 @@ class Pix2PixGenerator(nn.Module):
 
     def likely(self, light: Tensor) -> Tensor:
         """Luminance (B, 1, H, W) in -1..1 -> (B, moods): the places of the moods, the one that fits best first."""
-        grey = torch.tensor(self.moods, device=light.device)[:, 0].square() / 4
-        return (self._fitting(light) + PARTIAL * (1 - grey)).argsort(1, descending=True)
+        return (self._fitting(light) + PARTIAL * self._lively()).argsort(1, descending=True)
 
     def expected(self, light: Tensor) -> Tensor:
-        """Luminance (B, 1, H, W) in -1..1 -> a palette (B, PALETTE): the mean of all moods, each as it fits, made vivid."""
-        fitting = self._fitting(light).softmax(1)
-        shares = fitting @ torch.tensor(self.moods, dtype=fitting.dtype, device=light.device).square() / 4
-        shares = torch.cat([shares[:, :1], VIVID * shares[:, 1:]], 1)
-        return 2 * (shares / shares.sum(1, keepdim=True)).sqrt()
+        """Luminance (B, 1, H, W) in -1..1 -> a palette (B, PALETTE): the mood that is nearest to all, each as it fits. A
+        mean of palettes would be none: whoever is told a little of every colour paints blotches.
+        """
+        moods = torch.tensor(self.moods, device=light.device)
+        far = self._fitting(light).softmax(1) @ torch.cdist(moods, moods).square()
+        return moods[(far - PARTIAL * self._lively()).argmin(1)]
+
+    def _lively(self) -> Tensor:
+        """(moods,): the mean chroma of each."""
+        rings = torch.tensor([0.0, *(length for length in RINGS for _ in range(HUES))])
+        return (torch.tensor(self.moods).square() / 4 @ rings).to(next(self.parameters()).device)
 
     def _fitting(self, light: Tensor) -> Tensor:
         assert self.choose is not None, "only a network that colours by moods chooses among them"

@@ -420,9 +420,7 @@ def write_sheet(network: nn.Module, source: Source, kind: str, path: Path) -> No
     batch = source.held_out(16)
     if isinstance(source, Portraits) and source.alone:
         read, half = source.read(network, len(batch.picture)), len(batch.picture) // 2
-        parts = [torch.cat([one[:half], other[half:]]) for one, other in ((batch.drawing, read.drawing),
-                                                                         (batch.picture, read.picture))]
-        batch = Batch(*parts, batch.attributes)
+        batch = Batch(torch.cat([batch.drawing[:half], read.drawing[half:]]), batch.picture, batch.attributes)
     columns = (drawn(batch, kind), samples(network, batch, kind, 1), samples(network, batch, kind, 2), batch.picture)
     half = len(batch.picture) // 2
     sheet([[column[i] for i in (row, half + row) for column in columns] for row in range(half)], path)  # two to a row

@@ -20,7 +20,7 @@ from gm_core.report import Report, silent
 COLOUR_SIDE = 512
 """Longest side at which chroma is found; it is enlarged then, the luminance stays the photograph's own, pixel for pixel."""
 LIKELY = 8
-"""So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; 0 is what is to be expected."""
+"""So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; 0 takes what is to be expected."""
 MOST_SEED = 2**31 - 1
 
 def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: int | None = 0,

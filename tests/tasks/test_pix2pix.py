@@ -146,8 +146,7 @@ def test_seeds_choose_among_the_moods_of_a_photograph(photo, monkeypatch):
     expected, one, other, again, unsaid = told
     assert len(network.moods) == 2 and torch.equal(one, again), "so seed 3 begins anew"
     assert not torch.equal(one, other) and torch.equal(expected, unsaid)
-    assert expected.square().sum() / 4 == pytest.approx(1), "shares"
-    assert 0 < expected[0] < 1 and expected[1] > 0.1 and expected[-1] > 0.1, "a mean of both, less grey"
+    assert torch.equal(expected, one) or torch.equal(expected, other), "one of the two"
 
 
 def test_a_grey_photograph_and_the_coloured_one_get_the_same_colours(photo):
