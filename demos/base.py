@@ -126,15 +126,15 @@ def pictured(path: str | None) -> Image.Image:
     return open_picture(path)
 
 
-# --- errors -----------------------------------------------------------------------------------------------------------
-
-
 def side_by_side(before: Image.Image, after: Image.Image, gap: int = 6) -> Image.Image:
     """Two pictures of one size in one, so that a failure cannot be shown without what was asked."""
     both = Image.new("RGB", (2 * before.width + gap, before.height), "white")
     both.paste(before, (0, 0))
     both.paste(after, (before.width + gap, 0))
     return both
+
+
+# --- errors -----------------------------------------------------------------------------------------------------------
 
 
 def guarded(function: Callable[P, T]) -> Callable[P, T]:

@@ -342,10 +342,8 @@ def draw(engine: Engine) -> None:
         """A drawing as a picture.
 
         Args:
-            image: A label map in the colours that the network knows, 64 to 1024 pixels a side; or a photograph to colour, up to
-                4096.
-            checkpoint: The network: pix2pix-facades for fronts of houses, pix2pix-portraits-256 for faces, pix2pix-colour for
-                photographs.
+            image: A label map in the network's colours, 64 to 1024 pixels a side; or a photograph to colour, up to 4096.
+            checkpoint: A network: pix2pix-facades for houses, pix2pix-portraits-256 for faces, pix2pix-colour for photographs.
             seed: Another number gives another picture of the same drawing.
         """
         from gm_core.tasks.pix2pix import pix2pix

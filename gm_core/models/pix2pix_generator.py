@@ -155,7 +155,7 @@ class Pix2PixGenerator(nn.Module):
     def example_inputs(self) -> tuple[Tensor, ...]:
         """Stripes of all labels, or waves: what `load` compares precisions on."""
         if self.kind == "luminance":
-            return (waves(1, 64), torch.zeros(1, self.attributes))
+            return (waves(1, 64), torch.zeros(1, self.attributes)) if self.attributes else (waves(1, 64),)
         places = torch.arange(64)[:, None] // 7 + torch.arange(64) // 11
         x = F.one_hot(places % self.inputs, self.inputs).permute(2, 0, 1).float()[None]
         return (x, torch.zeros(1, self.attributes)) if self.attributes else (x,)
