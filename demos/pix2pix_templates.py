@@ -1,6 +1,7 @@
 """Drawings to begin with, drawn by code: fronts of houses as label maps, and faces of the portrait world."""
 
 from collections.abc import Callable
+from functools import cache
 
 import numpy as np
 from PIL import Image, ImageDraw
@@ -140,6 +141,7 @@ def person(seed: int) -> Image.Image:
     return Image.fromarray(portraits.render([portraits.sample(seed)], SIDE).pictures[0])
 
 
+@cache
 def face(seed: int, lines_alone: bool = False) -> Image.Image:
     """The label map of the portrait of this seed, with its contours drawn; or these alone."""
     from gm_core.datasets import portraits

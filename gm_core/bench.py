@@ -276,9 +276,8 @@ def main() -> None:
     if args.row:
         sys.stdout.write(json.dumps(compare(args.row) if args.backends else measure(args.row, args.pictures)))
         return
-    here = timed()
     rows = []
-    for name in args.only or here:
+    for name in args.only or timed():
         command = [sys.executable, "-m", "gm_core.bench", "--row", name, "--pictures", str(args.pictures),
                    *["--backends"] * args.backends]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

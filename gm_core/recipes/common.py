@@ -76,10 +76,11 @@ def load_state(run: Path) -> dict[str, Any] | None:
     return torch.load(path, map_location="cpu", weights_only=True) if path.exists() else None
 
 
-def begin_with(network: nn.Module, folder: Path | None) -> None:
+def begin_with(network: nn.Module, folder: Path | None, may_lack: str = "") -> None:
     """Fills `network` with the weights of a shipped checkpoint or with the averaged ones of another run; None changes nothing.
 
-    What was rounded to fp16 is learnt again within a few steps; optimisers and discriminators begin anew.
+    may_lack: a part of it that the checkpoint may not have; it stays as it is then. Raises RuntimeError for any other
+    difference. What was rounded to fp16 is learnt again within a few steps; optimisers and discriminators begin anew.
     """
     if folder is None:
         return
@@ -87,6 +88,8 @@ def begin_with(network: nn.Module, folder: Path | None) -> None:
         weights = {name.removeprefix("module."): value for name, value in state["average"].items() if name != "n_averaged"}
     else:
         weights = load_file(folder / "model.safetensors")
+    if may_lack:
+        weights = {name: value for name, value in network.state_dict().items() if name.startswith(f"{may_lack}.")} | weights
     network.load_state_dict(weights)
 
 

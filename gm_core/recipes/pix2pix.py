@@ -410,10 +410,10 @@ def drawn(batch: Batch, kind: str) -> Tensor:
     """The drawings as one sees them, (N, 3, S, S) in 0..1."""
     if kind == "luminance":
         return (batch.drawing[:, :1] / 2 + 0.5).expand(-1, 3, -1, -1)
-    palette = facades.LABEL_COLOURS if kind == "labels" else portraits.LABEL_COLOURS
-    colours = torch.tensor(palette).float() / 255  # (labels, 3)
-    found = torch.einsum("blhw,lc->bchw", batch.drawing[:, : len(palette)], colours)
-    return found * (1 - batch.drawing[:, len(palette) :].amax(1, keepdim=True)) if kind == "portrait" else found
+    legend = facades.LABEL_COLOURS if kind == "labels" else portraits.LABEL_COLOURS
+    colours = torch.tensor(legend).float() / 255  # (labels, 3)
+    found = torch.einsum("blhw,lc->bchw", batch.drawing[:, : len(legend)], colours)
+    return found * (1 - batch.drawing[:, len(legend) :].amax(1, keepdim=True)) if kind == "portrait" else found
 
 
 def write_sheet(network: nn.Module, source: Source, kind: str, path: Path) -> None:
@@ -439,10 +439,11 @@ def evaluate(networks: dict[str, nn.Module], squeezenet: SqueezeNet, source: Sou
     table: dict[str, Any] = {**about, "pictures": len(batch.picture), "subset_size": size}
     asked = {name: (network, batch, 2) for name, network in networks.items()}
     if isinstance(source, Portraits) and source.alone:
-        asked |= {f"{name}, lines alone": (network, source.read(network, MEASURED), 2) for name, network in networks.items()}
-        right = [(lines_read.drawing[:, :-1].argmax(1) == batch.drawing[:, :-1].argmax(1)).float().mean()
-                 for _, lines_read, _ in list(asked.values())[len(networks) :]]
-        table["labels read from lines alone, right"] = [round(float(share), 4) for share in right]
+        for name, network in networks.items():
+            read = source.read(network, MEASURED)
+            asked[f"{name}, lines alone"] = network, read, 2
+            right = (read.drawing[:, :-1].argmax(1) == batch.drawing[:, :-1].argmax(1)).float().mean()
+            table[f"{name}, labels read from lines alone, right"] = round(float(right), 4)
     if kind == "luminance":
         asked |= {f"{name}, told the photographs' own palettes": (network, batch, 1) for name, network in networks.items()}
     shown = {name: [samples(network, drawings, kind, seed) for seed in (first, 1000)]
@@ -468,7 +469,8 @@ def main() -> None:
     parser.add_argument("--world", type=Path, default=Path("runs/world-128"), help="for pix2pix-portraits")
     parser.add_argument("--run", type=Path, required=True)
     parser.add_argument("--minutes", type=float, default=150.0)
-    parser.add_argument("--reading-minutes", type=float, default=8.0, help="before them, for the reader of lines alone")
+    parser.add_argument("--reading-minutes", type=float, default=8.0,
+                        help="before them, for the reader of lines alone; 0: it has learnt already")
     parser.add_argument("--losses", choices=("all", "l1"), default="all", help="l1: the baseline that is measured beside")
     parser.add_argument("--begin", type=Path, help="folder of a checkpoint to begin with, if RUN has none")
     parser.add_argument("--seed", type=int, default=0)
@@ -486,10 +488,10 @@ def main() -> None:
     config = {**recipe.config, "moods": source.moods, "side": source.side}
     torch.manual_seed(args.seed)
     network = Pix2PixGenerator(**config)
-    reader, network.reader = network.reader, None
-    begin_with(network, args.begin)  # which may know nothing of lines alone
-    of_network = torch.optim.Adam(network.parameters(), RATE, (0.5, 0.99))
-    network.reader = reader
+    reader = network.reader
+    begin_with(network, args.begin, may_lack="reader")
+    painting = [value for name, value in network.named_parameters() if not name.startswith("reader.")]
+    of_network = torch.optim.Adam(painting, RATE, (0.5, 0.99))
     judges = Judges(recipe.inputs)
     judges.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
     average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(
@@ -525,7 +527,7 @@ def main() -> None:
     logger.info("generator %.2f M, discriminators %.2f M weights",
                 *(sum(p.numel() for p in part.parameters()) / 1e6 for part in (network, judges)))
     if reader is not None and isinstance(source, Portraits):
-        if not state or not state["read"]:
+        if args.reading_minutes and not (state and state["read"]):
             taught_to_read(reader, source, args.reading_minutes, args.seed)
         of_average = average.module.reader
         assert isinstance(of_average, LineReader)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from gm_core.checkpoints import find
 from gm_core.datasets import facades
-from gm_core.drawings import MIN_SIDE, check_size, config_of, kind_of, lines_alone, palette, read_labels
+from gm_core.drawings import MIN_SIDE, check_size, kind_of, palette, read_labels
 from gm_core.errors import BadInput, whole
 from gm_core.images import fit, to_image, to_tensor
 from gm_core.load import load
@@ -42,14 +42,13 @@ def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: in
     kind = kind_of(checkpoint)
     check_size(image, kind)
     # Read before the network is loaded: a picture that is no label map should not cost a download.
-    drawing, numbers = _drawing(image, checkpoint, kind, seed or 0)
+    read = read_labels(image, palette(checkpoint)) if kind in ("labels", "portrait") else None
     network = load(checkpoint, report=report)
     report(0.3, "Colouring" if kind == "luminance" else "Painting")
     with torch.inference_mode(), drawn_from(seed):
         if kind == "luminance":
             return _coloured(network, image, seed or 0)
-        if drawing is None:
-            drawing, numbers = _of_lines(network, image, checkpoint, seed or 0)
+        drawing, numbers = _drawing(network, image, read, seed or 0)
         if moods := getattr(network, "moods", None):  # of walls and skies; the first one for seed 0
             numbers = (torch.tensor([moods[(seed or 0) % len(moods)]]),)
         made = to_image(_answer(network, drawing, *numbers) / 2 + 0.5)
@@ -59,19 +58,20 @@ def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: in
 # --- through the network ----------------------------------------------------------------------------------------------
 
 
-def _drawing(image: Image.Image, checkpoint: str, kind: str, seed: int) -> tuple[Tensor | None, tuple[Tensor, ...]]:
-    """What the network is given: (1, inputs, H, W), and attributes (1, A) where it takes some. None for luminance, and for
-    lines alone, of which a network has yet to say what they enclose."""
-    if kind == "luminance":
-        return None, ()
-    if kind not in ("labels", "portrait"):
+def _drawing(network: nn.Module, image: Image.Image, read: tuple[np.ndarray, np.ndarray] | None,
+             seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
+    """What the network is given: (1, inputs, H, W), and attributes (1, A) where it takes a person's. read: labels and lines."""
+    if read is None:
         return to_tensor(image) * 2 - 1, ()
-    labels, lines = read_labels(image, palette(checkpoint))
-    if kind == "labels":
+    assert isinstance(network, Pix2PixGenerator)
+    labels, lines = read
+    if network.kind == "labels":
         return _one_hot(labels, len(facades.LABELS)), ()
-    if lines_alone(checkpoint) and lines.any() and not labels.any():
-        return None, ()
-    drawing, person = _portrait(*_reduced(labels, lines, int(config_of(checkpoint).get("side", 0))), seed)
+    labels, lines = _reduced(labels, lines, network.side)
+    if network.reader is not None and lines.any() and not labels.any():
+        drawn = torch.from_numpy(lines)[None, None].float().to(next(network.parameters()).device)
+        labels = network.reader.labels(drawn)[0].cpu().numpy().astype(np.uint8)
+    drawing, person = _portrait(labels, lines, seed)
     return drawing, (person,)
 
 
@@ -131,15 +131,6 @@ def _portrait(labels: np.ndarray, lines: np.ndarray, seed: int) -> tuple[Tensor,
         if all(_wears(numbers, name) == yes for name, yes in wanted.items()):
             break
     return drawing, torch.from_numpy(numbers)[None]
-
-
-def _of_lines(network: nn.Module, image: Image.Image, checkpoint: str, seed: int) -> tuple[Tensor, tuple[Tensor, ...]]:
-    """A drawing of lines alone with the labels that the network's reader finds in it, and the person."""
-    assert isinstance(network, Pix2PixGenerator) and network.reader is not None
-    _, lines = _reduced(*read_labels(image, palette(checkpoint)), network.side)
-    drawn = torch.from_numpy(lines)[None, None].float().to(next(network.parameters()).device)
-    drawing, person = _portrait(network.reader.labels(drawn)[0].cpu().numpy().astype(np.uint8), lines, seed)
-    return drawing, (person,)
 
 
 def _wears(numbers: np.ndarray, name: str) -> bool:

@@ -3,6 +3,7 @@
 import os
 import signal
 
+import pytest
 import torch
 from safetensors.torch import save_file
 from torch import nn
@@ -15,6 +16,25 @@ def linear(value: float) -> nn.Linear:
     network = nn.Linear(2, 1)
     nn.init.constant_(network.weight, value)
     return network
+
+
+def test_a_part_that_a_checkpoint_lacks_stays_as_it_is_and_no_other_may_be_missing(tmp_path):
+    torch.manual_seed(0)
+    network = nn.ModuleDict({"painter": nn.Linear(2, 2), "reader": nn.Linear(2, 1)})
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    known = {f"painter.{name}": torch.ones_like(value) for name, value in network["painter"].state_dict().items()}
+    save_file(known, tmp_path / "model.safetensors")
+    begin_with(network, tmp_path, may_lack="reader")
+    for name, value in network.state_dict().items():
+        assert torch.equal(value, before[name] if name.startswith("reader.") else torch.ones_like(value))
+    with pytest.raises(RuntimeError, match="reader"):
+        begin_with(network, tmp_path)
+    save_file(known | {"reader.weight": torch.ones(1, 2), "reader.bias": torch.ones(1)}, tmp_path / "model.safetensors")
+    begin_with(network, tmp_path, may_lack="reader")
+    assert all(torch.equal(value, torch.ones_like(value)) for value in network.state_dict().values()), "what it has is taken"
+    save_file({"painter.weight": torch.ones(2, 2)}, tmp_path / "model.safetensors")
+    with pytest.raises(RuntimeError, match=r"painter\.bias"):
+        begin_with(network, tmp_path, may_lack="reader")
 
 
 def test_a_training_begins_with_the_averaged_weights_of_another_run(tmp_path):
