@@ -12,13 +12,16 @@ FAR, NEAR = 10, 5
 
 def in_background(work: Callable[..., object], *args: Any, name: str, back: int = FAR) -> threading.Thread:  # noqa: ANN401
     """Starts `work(*args)` in a daemon thread that gives way to others where both want the processor. So do the threads that
-    torch starts for it. Elsewhere than on Linux, where only whole processes can give way, it is a thread like any other.
+    torch starts for it; one that it starts in this way itself goes no further back. Elsewhere than on Linux, where only whole
+    processes can give way, it is a thread like any other.
     """
 
     def run() -> None:
         if sys.platform == "linux":
             me = threading.get_native_id()
-            os.setpriority(os.PRIO_PROCESS, me, min(19, os.getpriority(os.PRIO_PROCESS, me) + back))
+            # From where the process began, not from the thread that started this one: that may have stepped back itself.
+            page, mine = (os.getpriority(os.PRIO_PROCESS, who) for who in (os.getpid(), me))
+            os.setpriority(os.PRIO_PROCESS, me, min(19, max(mine, page + back)))
         work(*args)
 
     thread = threading.Thread(target=run, name=name, daemon=True)

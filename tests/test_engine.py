@@ -64,8 +64,17 @@ def test_tasks_give_way_to_those_who_answer_visitors():
         return mine, theirs[0]
 
     here = os.getpriority(os.PRIO_PROCESS, 0)
-    engine = LocalEngine()
-    assert engine.run(task) == engine.run(task) == (min(19, here + 10),) * 2, "each steps back once, from where the page is"
+    engine, first, found = LocalEngine(), Gate(), []
+    blocked = collect(engine, first, [])
+    assert first.started.wait(PATIENCE)
+    waiting = collect(engine, task, found)
+    until(lambda: engine.waiting() == 1, "the second stands in the line")
+    first.let.set()
+    for reader in (blocked, waiting):
+        reader.join(PATIENCE)
+    back = (min(19, here + 10),) * 2
+    assert engine.run(task) == back, "it steps back from where the page is"
+    assert found[-1].result == back, "and no further when the one before it has started it"
     assert os.getpriority(os.PRIO_PROCESS, 0) == here
 
 
