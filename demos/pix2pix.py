@@ -225,6 +225,10 @@ def draw(engine: Engine) -> None:
                 picture = photograph("Your photograph", "pix2pix-picture")
                 gr.Examples([[str(path)] for _, path in sample_photographs()], [picture],
                             label="Or one of these", example_labels=[name for name, _ in sample_photographs()])
+                with gr.Accordion("Take the colours of another photograph", open=False):
+                    colours = photograph("A photograph that has them", "pix2pix-colours")
+                    gr.Examples([[str(path)] for _, path in sample_photographs()], [colours],
+                                label="Or those of one of these", example_labels=[name for name, _ in sample_photographs()])
             run = gr.Button("Paint" if names else "Colour", variant="primary", elem_id="pix2pix-run")
             with gr.Accordion("Settings", open=False):
                 seed = gr.Number(0, label="Seed", precision=0, minimum=0, elem_id="pix2pix-seed",
@@ -272,36 +276,41 @@ def draw(engine: Engine) -> None:
     def title(name: str) -> str:
         return TITLES.get(kind_of(name), "Your picture, translated")
 
-    def paint(value: object, laid: Image.Image | None, path: str | None, name: str,
-              number: float | None) -> Iterator[dict[Any, Any]]:
+    def chosen_colours(taken: str | None, name: str) -> dict[str, Image.Image]:
+        """The photograph whose colours a network that colours is to take, if the visitor brought one."""
+        return {"colours": fit(pictured(taken), MAX_SIDE)} if taken and kind_of(name) == "luminance" else {}
+
+    def paint(value: object, laid: Image.Image | None, path: str | None, name: str, number: float | None,
+              taken: str | None) -> Iterator[dict[Any, Any]]:
         """The newest stroke wins: while this runs, Gradio keeps only the last of the strokes that follow."""
         from gm_core.tasks.pix2pix import pix2pix
 
         image = source(value, laid, path, name)
-        settings = {"seed": int(number or 0)}
-        finished = yield from follow(engine.stream(pix2pix, image, checkpoint=name, **settings), lambda e: {news: status(e)},
-                                     every=0.5)
-        parameters = parameters_of(TASK, name, finished.seconds, **settings)
+        settings, others = {"seed": int(number or 0)}, chosen_colours(taken, name)
+        finished = yield from follow(engine.stream(pix2pix, image, checkpoint=name, **settings, **others),
+                                     lambda e: {news: status(e)}, every=0.5)
+        parameters = parameters_of(TASK, name, finished.seconds, **settings,
+                                   borrowed_colours=bool(others))
         yield {news: "", result: shown(finished.result), label: museum_label(title(name), parameters),
                download: gr.update(value=result_file(finished.result, parameters), visible=True)}
 
-    def entered(value: object, laid: Image.Image | None, path: str | None, name: str,
-                number: float | None) -> Iterator[dict[Any, Any]]:
+    def entered(value: object, laid: Image.Image | None, path: str | None, name: str, number: float | None,
+                taken: str | None) -> Iterator[dict[Any, Any]]:
         """Behind another door hangs its own picture; where photographs are coloured, once there is one."""
         if palette(name) or path:
-            yield from paint(value, laid, path, name, number)
+            yield from paint(value, laid, path, name, number, taken)
         else:
             yield {news: ""}
 
-    def sample(value: object, laid: Image.Image | None, path: str | None, name: str,
-               number: float | None) -> Iterator[dict[Any, Any]]:
+    def sample(value: object, laid: Image.Image | None, path: str | None, name: str, number: float | None,
+               taken: str | None) -> Iterator[dict[Any, Any]]:
         from gm_core.tasks.pix2pix import pix2pix
 
-        image = source(value, laid, path, name)
+        image, others = source(value, laid, path, name), chosen_colours(taken, name)
         made: list[tuple[Image.Image, str]] = []
         for i in range(SAMPLES):
             own = int(number or 0) + i
-            stream = engine.stream(pix2pix, image, checkpoint=name, seed=own)
+            stream = engine.stream(pix2pix, image, checkpoint=name, seed=own, **others)
             finished = yield from follow(stream, lambda e: {news: status(e)}, every=0.5)
             made.append((fit(finished.result, 512), f"Seed {own}"))
             yield {wall: gr.update(value=list(made), visible=True), first_seed: int(number or 0)}
@@ -338,27 +347,30 @@ def draw(engine: Engine) -> None:
             return {news: ""}
         return {seed: number, news: status(words="The seed of this picture is restored")}
 
-    def pix2pix_api(image: str, checkpoint: str, seed: int) -> str:
+    def pix2pix_api(image: str, checkpoint: str, seed: int, colours: str | None = None) -> str:
         """A drawing as a picture.
 
         Args:
             image: A label map in the network's colours, 64 to 1024 pixels a side; or a photograph to colour, up to 4096.
             checkpoint: A network: pix2pix-facades for houses, pix2pix-portraits-256 for faces, pix2pix-colour for photographs.
             seed: Another number gives another picture of the same drawing.
+            colours: With pix2pix-colour, another photograph whose colours the picture is to take; may be left out.
         """
         from gm_core.tasks.pix2pix import pix2pix
 
         began = time.perf_counter()
-        made = engine.run(pix2pix, pictured(image), checkpoint=checkpoint, seed=int(seed))
-        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, seed=int(seed)))
+        others = {"colours": fit(pictured(colours), MAX_SIDE)} if colours else {}
+        made = engine.run(pix2pix, pictured(image), checkpoint=checkpoint, seed=int(seed), **others)
+        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, seed=int(seed),
+                                               borrowed_colours=bool(others)))
 
     endpoint(pix2pix_api, [photograph("Picture", visible=False), gr.Textbox(first, visible=False),
-                           gr.Number(0, visible=False, precision=0)],
+                           gr.Number(0, visible=False, precision=0), photograph("Colours", visible=False)],
              gr.Image(format="png", visible=False), TASK, "A label map as a picture, or a photograph coloured.")
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
     live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last", **HEAVY}
-    wanted = [canvas, on_table, picture, checkpoint, seed]
+    wanted = [canvas, on_table, picture, checkpoint, seed, colours]
     painted = [news, result, label, download]
     canvas.drawn(guarded_stream(paint), wanted, painted, **live)
     run.click(guarded_stream(paint), wanted, painted, **live)
@@ -374,6 +386,7 @@ def draw(engine: Engine) -> None:
                   **HEAVY)
     wall.select(guarded(take), first_seed, seed, **quiet).then(guarded_stream(paint), wanted, painted, **live)
     picture.upload(guarded(brought), picture, [seed, news], **quiet)
+    colours.change(guarded_stream(entered), wanted, painted, **live)
     show_on_phone(several, "pix2pix-result")
 
 

@@ -33,7 +33,7 @@ def test_only_the_tasks_are_offered_under_their_names(client):
         "/quiz_round": ["game"],
         "/quiz_answer": ["game", "number", "choice"],
         "/text_to_image": ["prompt", "checkpoint", "negative_prompt", "steps", "guidance", "seed", "pictures"],
-        "/pix2pix": ["image", "checkpoint", "seed"],
+        "/pix2pix": ["image", "checkpoint", "seed", "colours"],
         "/cyclegan": ["image", "checkpoint", "direction"],
         "/srgan": ["image", "checkpoint"],
         "/inpainting": ["image", "mask", "checkpoint", "feather", "seed", "prompt", "steps"],
@@ -103,3 +103,12 @@ def test_a_checkpoint_that_cannot_be_fetched_gets_a_sentence(client, small):
 def test_no_picture_gets_a_sentence(client):
     with pytest.raises(AppError, match="There is no picture yet"):
         client.predict(None, api_name="/srgan")
+
+
+def test_a_photograph_takes_its_colours_from_another_one_where_one_is_given(client, small):
+    asked = {"checkpoint": "pix2pix-colour", "api_name": "/pix2pix"}
+    alone = client.predict(handle_file(small), **asked)
+    told = client.predict(handle_file(small), **asked, colours=handle_file(small))
+    assert not read_parameters(alone)["borrowed_colours"] and read_parameters(told)["borrowed_colours"]
+    with Image.open(alone) as one, Image.open(told) as other:
+        assert one.size == other.size == (96, 72) and one.tobytes() != other.tobytes()

@@ -33,6 +33,10 @@ NEAR = 0.04
 """Distance of chroma within which a pixel counts for a colour."""
 PALETTE = 1 + HUES * len(RINGS)
 """Numbers of a palette."""
+VIEWS = (160, 224, 288)
+"""Longest sides at which chroma is found, about as in training: a larger photograph shows too little of it at once."""
+LEAST = 64
+"""Shortest side of what goes in."""
 GLANCE = 128
 """Side at which a photograph is looked at to find its mood, as in training."""
 PARTIAL = 4.0
@@ -91,7 +95,7 @@ class Pix2PixGenerator(nn.Module):
         Returns (B, outputs, H, W): RGB in -1..1 or chroma in -1..1 (see `coloured`), or a little beyond. Raises BadInput
         for other shapes.
         """
-        if x.ndim != 4 or x.shape[1] != self.inputs or min(x.shape[2:]) < 64 or any(side % 32 for side in x.shape[2:]):
+        if x.ndim != 4 or x.shape[1] != self.inputs or min(x.shape[2:]) < LEAST or any(side % 32 for side in x.shape[2:]):
             raise BadInput(f"Drawings must be (B, {self.inputs}, H, W) with sides that are multiples of 32 from 64 on, not "
                            f"{tuple(x.shape)}.")
         if (attributes is None) != (self.attributes == 0):
@@ -108,6 +112,20 @@ class Pix2PixGenerator(nn.Module):
                 y = y + self.tints[i](attributes)[:, :, None, None]
             y = block(F.relu(y))  # H/16, H/8, H/4, H/2
         return from_bands(self.tail(y))
+
+    def seen_often(self, light: Tensor, attributes: Tensor) -> Tensor:
+        """Luminance (1, 1, H, W) in -1..1 of any size and a palette (1, PALETTE) -> chroma (1, 2, H, W): the mean of what the
+        network finds at several sizes, each as it is and mirrored. What it sees only once is a blotch.
+        """
+        found: list[Tensor] = []
+        for side in sorted(VIEWS, reverse=True):
+            scale = min(1.0, side / max(light.shape[2:]))
+            size = [max(LEAST, round(extent * scale)) for extent in light.shape[2:]]
+            view = F.interpolate(light, size, mode="bilinear", antialias=True)
+            both = filled_up(torch.cat([view, view.flip(3)]), self.multiple)
+            one, mirrored = self(both, attributes.expand(2, -1))[..., : size[0], : size[1]].split(1)
+            found.append(F.interpolate((one + mirrored.flip(3)) / 2, (found or [one])[0].shape[2:], mode="bilinear"))
+        return F.interpolate(torch.stack(found).mean(0), light.shape[2:], mode="bilinear")
 
     def _down(self, x: Tensor, attributes: Tensor | None) -> list[Tensor]:
         """Features at H/4, H/8, H/16, H/32."""
@@ -159,6 +177,12 @@ class Pix2PixGenerator(nn.Module):
         places = torch.arange(64)[:, None] // 7 + torch.arange(64) // 11
         x = F.one_hot(places % self.inputs, self.inputs).permute(2, 0, 1).float()[None]
         return (x, torch.zeros(1, self.attributes)) if self.attributes else (x,)
+
+
+def filled_up(x: Tensor, multiple: int) -> Tensor:
+    """(B, C, H, W), with its right and lower edges repeated until both sides are multiples."""
+    height, width = x.shape[2:]
+    return F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
 
 
 def luminance(x: Tensor) -> Tensor:

@@ -52,6 +52,8 @@ BATCH = 2
 SIZES = ((0.0, 128), (0.45, 192), (0.8, 256))  # from this share of the time on, crops of this side
 RATE, JUDGE_RATE = 8e-4, 4e-4
 PERCEPTUAL, WHOLE, FEATURES, MATCHING = 3.0, 0.5, 0.5, 2.0  # weights of the losses beside L1
+SEEING, STEADY = 1.0, 25.0  # of two more, for a network that colours
+APART = (1, 4, 12)  # pixels at which `unsteady` compares
 COLOURS = 6.0  # how much more a pixel's chroma counts in the L1 loss where there is colour
 ADVERSARIAL_FROM = 0.08  # share of the time
 AVERAGE = 0.999  # of the weights, a step
@@ -208,7 +210,8 @@ class Colour:
 
     FOLDERS = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     MOODS = 24
-    UNTOLD = 0.15  # share of the crops whose palette stays untold, so that the depths learn to do without
+    THINGS = 0.75  # share of the crops with people, animals and things, of which there are fewer photographs
+    UNTOLD = 0.4  # share of the crops whose palette stays untold, so that the depths learn to do without
     ROUGH = 0.08  # palettes are told about so exactly: no mood ever fits to the last bit
 
     def __init__(self, data: Path) -> None:
@@ -266,10 +269,11 @@ class Colour:
     def draw(self, random: np.random.Generator, side: int) -> Batch:
         if side not in self.crops:
             seeds = random.integers(2**31, size=2)
-            self.crops[side] = [RandomCrops(pictures, side, max_reduction=3.0, turn=False, seed=int(seed))
+            self.crops[side] = [RandomCrops(pictures, side, max_reduction=3.0, towards_whole=2.0, turn=False, seed=int(seed))
                                 for pictures, seed in zip((self.bsds, self.landscapes), seeds, strict=True)]
-        sources = self.crops[side]
-        pictures = torch.stack([to_tensor(sources[i % 2].crop()) for i in range(BATCH)])
+        things, landscapes = self.crops[side]
+        pictures = torch.stack([to_tensor((things if random.random() < self.THINGS else landscapes).crop())
+                                for _ in range(BATCH)])
         told = palette(pictures) + torch.from_numpy(random.normal(0, self.ROUGH, (BATCH, PALETTE)).astype(np.float32))
         told[torch.from_numpy(random.random(BATCH) < self.UNTOLD)] = 0
         return self.batch(pictures, told)
@@ -322,7 +326,8 @@ RECIPES = {
     "pix2pix-portraits-256": Recipe("portrait", len(portraits.LABELS) + 1, 8.0,
                                     "portraits of gm_core.datasets.portraits, 256 px", attributes=len(portraits.ATTRIBUTES),
                                     alone=True, sizes=((0.0, 128), (0.3, 256))),
-    "pix2pix-colour": Recipe("luminance", 1, 8.0, "bsds400, summer2winter, monet2photo/photo", attributes=PALETTE),
+    "pix2pix-colour": Recipe("luminance", 1, 8.0, "bsds400, summer2winter, monet2photo/photo", attributes=PALETTE,
+                             sizes=((0.0, 128), (0.5, 192))),
 }
 
 
@@ -385,10 +390,49 @@ def unlike(ours: dict[str, Tensor], theirs: dict[str, Tensor]) -> Tensor:
                         for tap, x in ours.items()]).mean()
 
 
-def in_mood(network: nn.Module, light: Tensor) -> Tensor:
-    """The palette (1, PALETTE) that is to be expected of luminance (1, 1, H, W)."""
+def unsteady(made: Tensor, real: Tensor) -> Tensor:
+    """How much chroma (B, 2, H, W) changes from place to place where the real one does not: blotches, and colour that runs
+    over an edge. Where the real one changes more, nothing is said."""
+    found = torch.zeros(())
+    for far in APART:
+        for dim in (2, 3):
+            length = made.shape[dim] - far
+            ours, theirs = ((x.narrow(dim, far, length) - x.narrow(dim, 0, length)).abs() for x in (made, real))
+            found = found + F.relu(ours - theirs).mean()
+    return found / len(APART)
+
+
+class Pupil(nn.Module):
+    """Learns beside a network that colours to say from its depths what SqueezeNet sees in the real photograph (hints as of
+    Romero et al. 2015, arXiv:1412.6550): what is a face and what is fur is more than a few hundred photographs teach."""
+
+    def __init__(self, network: Pix2PixGenerator, widths: tuple[int, ...]) -> None:
+        """widths: of the network's two deepest floors, which are listened to."""
+        super().__init__()
+        self.seen: list[Tensor] = []
+        for floor in network.on_the_way_down[-len(widths) :]:
+            floor.register_forward_hook(self._see)
+        self.says = nn.ModuleList(nn.Conv2d(width, 512, 1) for width in widths)
+
+    def _see(self, floor: nn.Module, given: object, found: Tensor) -> None:
+        self.seen.append(found)
+
+    def forward(self, of_real: dict[str, Tensor]) -> Tensor:
+        """of_real: activations of the real photographs. Returns one less the cosine between what is said and what is seen."""
+        found = torch.zeros(())
+        for say, seen in zip(self.says, self.seen, strict=True):
+            wanted = F.interpolate(of_real["fire8"], seen.shape[2:], mode="area")
+            found = found + 1 - F.cosine_similarity(quickly(say, seen), wanted).mean()
+        return found / len(self.says)
+
+
+def as_asked(network: nn.Module, photograph: Batch, told: bool) -> Tensor:
+    """One photograph as the task colours it, by the palette that is to be expected; told: by its own."""
     assert isinstance(network, Pix2PixGenerator)
-    return network.expected(F.interpolate(light, (GLANCE, GLANCE), mode="area"))
+    light, numbers = photograph.drawing, photograph.attributes
+    if numbers is None or not told:
+        numbers = network.expected(F.interpolate(light, (GLANCE, GLANCE), mode="area"))
+    return coloured(light / 2 + 0.5, network.seen_often(light, numbers))
 
 
 @torch.inference_mode()
@@ -399,10 +443,8 @@ def samples(network: nn.Module, batch: Batch, kind: str, seed: int | None) -> Te
     for i in range(len(batch.drawing)):
         one = Batch(batch.drawing[i : i + 1], batch.picture[i : i + 1],
                     None if batch.attributes is None else batch.attributes[i : i + 1])
-        if kind == "luminance" and seed != 1:
-            one = Batch(one.drawing, one.picture, in_mood(network, one.drawing))
         with drawn_from(None if seed is None else seed + i):
-            found.append(painted(network, one, kind)[1])
+            found.append(as_asked(network, one, seed == 1) if kind == "luminance" else painted(network, one, kind)[1])
     return (torch.cat(found).clamp(0, 1) * 255).round() / 255
 
 
@@ -491,13 +533,16 @@ def main() -> None:
     reader = network.reader
     begin_with(network, args.begin, may_lack="reader")
     painting = [value for name, value in network.named_parameters() if not name.startswith("reader.")]
+    average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(
+        theirs, 1 - min(AVERAGE, (1 + int(count)) / (10 + int(count)))))
+    pupil = Pupil(network, recipe.widths[-2:]) if kind == "luminance" else None
+    painting += pupil.parameters() if pupil else []
     of_network = torch.optim.Adam(painting, RATE, (0.5, 0.99))
     judges = Judges(recipe.inputs)
     judges.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
-    average = AveragedModel(network, avg_fn=lambda ours, theirs, count: ours.lerp(
-        theirs, 1 - min(AVERAGE, (1 + int(count)) / (10 + int(count)))))
     of_judges = torch.optim.Adam(judges.parameters(), JUDGE_RATE, (0.5, 0.99))
     parts = {"network": network, "judges": judges, "average": average, "of_network": of_network, "of_judges": of_judges}
+    parts |= {"pupil": pupil} if pupil else {}
     step, worked, side = 0, 0.0, recipe.sizes[0][1]
     if state := load_state(args.run):
         for name, part in parts.items():
@@ -544,6 +589,8 @@ def main() -> None:
             for group in optimizer.param_groups:
                 group["lr"] = rate * min(1.0, 2 * (1 - share)) * min(1.0, (step + 1) / 100)
         batch = source.draw(random, side)
+        if pupil:
+            pupil.seen.clear()
         answer, made = painted(network, batch, kind)
         wanted = chroma(batch.picture) if kind == "luminance" else batch.picture * 2 - 1
         l1 = (answer - wanted).abs()
@@ -561,6 +608,9 @@ def main() -> None:
             of_made = quickly(squeezenet, made[..., top:, left:], ("conv1", *TAPS))
             perceptual = unlike(of_made, of_real)
             loss, told = loss + PERCEPTUAL * perceptual, {**told, "perceptual": perceptual}
+            if pupil:
+                seeing, blotches = pupil(of_real), unsteady(answer, wanted)
+                loss, told = loss + SEEING * seeing + STEADY * blotches, {**told, "seeing": seeing, "unsteady": blotches}
             if share >= ADVERSARIAL_FROM:
                 judges.requires_grad_(False)
                 answers, of_features, seen = judges(batch.drawing, made, of_made)

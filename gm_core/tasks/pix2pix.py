@@ -11,26 +11,26 @@ from gm_core.checkpoints import find
 from gm_core.datasets import facades
 from gm_core.drawings import MIN_SIDE, check_size, kind_of, palette, read_labels
 from gm_core.errors import BadInput, whole
-from gm_core.images import fit, to_image, to_tensor
+from gm_core.images import to_image, to_tensor
 from gm_core.load import load
 from gm_core.models.dropout import drawn_from
-from gm_core.models.pix2pix_generator import GLANCE, Pix2PixGenerator, coloured, luminance
+from gm_core.models.pix2pix_generator import GLANCE, Pix2PixGenerator, coloured, filled_up, luminance
+from gm_core.models.pix2pix_generator import palette as palette_of
 from gm_core.report import Report, silent
 
-COLOUR_SIDE = 512
-"""Longest side at which chroma is found; it is enlarged then, the luminance stays the photograph's own, pixel for pixel."""
 LIKELY = 8
 """So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; 0 takes what is to be expected."""
 MOST_SEED = 2**31 - 1
 
 def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: int | None = 0,
-            report: Report = silent) -> Image.Image:
+            colours: Image.Image | None = None, report: Report = silent) -> Image.Image:
     """The drawing as a picture.
 
     image: RGB; a label map in the colours of `palette(checkpoint)`, 64 to 1024 px a side, or for a checkpoint that colours
     a photograph of up to 4096 px, whose luminance the result keeps. checkpoint: one of task "pix2pix". seed: of the
     dropout, of the colours of wall and sky or of a photograph's mood, and for portraits of the person, 0 to 2**31 - 1; None:
-    seed 0 without dropout.
+    seed 0 without dropout. colours: for a checkpoint that colours, RGB of up to 4096 px a side: another photograph, whose
+    palette it is told in a mood's place, how much there is of each colour, but not where.
     Returns RGB of the same size.
 
     Raises BadInput for anything out of these limits and for a picture that is no label map, and what `load` raises.
@@ -41,13 +41,17 @@ def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: in
         raise BadInput(f"The seed must be 0 to {MOST_SEED}, not {seed}.")
     kind = kind_of(checkpoint)
     check_size(image, kind)
+    if colours is not None:
+        if kind != "luminance":
+            raise BadInput(f"'{checkpoint}' does not colour photographs; it takes no colours from another one.")
+        check_size(colours, kind)
     # Read before the network is loaded: a picture that is no label map should not cost a download.
     read = read_labels(image, palette(checkpoint)) if kind in ("labels", "portrait") else None
     network = load(checkpoint, report=report)
     report(0.3, "Colouring" if kind == "luminance" else "Painting")
     with torch.inference_mode(), drawn_from(seed):
         if kind == "luminance":
-            return _coloured(network, image, seed or 0)
+            return _coloured(network, image, colours, seed or 0)
         drawing, numbers = _drawing(network, image, read, seed or 0)
         if moods := getattr(network, "moods", None):  # of walls and skies; the first one for seed 0
             numbers = (torch.tensor([moods[(seed or 0) % len(moods)]]),)
@@ -94,28 +98,25 @@ def _one_hot(labels: np.ndarray, count: int) -> Tensor:
 def _answer(network: nn.Module, x: Tensor, *numbers: Tensor) -> Tensor:
     """(1, C, H, W) of any size -> (1, outputs, H, W) on the CPU; edges repeated up to the sides that the network wants."""
     height, width = x.shape[2:]
-    multiple = int(network.multiple)  # pyright: ignore[reportArgumentType] - a plain int on every network of this task
     device = next(network.parameters()).device
-    x = F.pad(x, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    x = filled_up(x, int(network.multiple))  # pyright: ignore[reportArgumentType] - a plain int on every network of this task
     y = network(x.to(device), *(value.to(device) for value in numbers))
     return y[..., :height, :width].float().cpu()
 
 
-def _coloured(network: nn.Module, image: Image.Image, seed: int) -> Image.Image:
+def _coloured(network: nn.Module, image: Image.Image, colours: Image.Image | None, seed: int) -> Image.Image:
     assert isinstance(network, Pix2PixGenerator)
     light = luminance(to_tensor(image))  # (1, 1, H, W)
-    small = luminance(to_tensor(fit(image, COLOUR_SIDE)))
-    if min(small.shape[2:]) < MIN_SIDE:  # a long strip
-        small = F.interpolate(light, [max(MIN_SIDE, side) for side in small.shape[2:]], mode="area")
-    given = small * 2 - 1
-    glance = F.interpolate(given, (GLANCE, GLANCE), mode="area").to(next(network.parameters()).device)
-    if seed:
+    given = (light * 2 - 1).to(next(network.parameters()).device)
+    glance = F.interpolate(given, (GLANCE, GLANCE), mode="area")
+    if colours is not None:
+        told = palette_of(to_tensor(colours)).to(given)
+    elif seed:
         order = network.likely(glance)[0]
-        mood = torch.tensor([network.moods[int(order[(seed - 1) % min(LIKELY, len(order))])]])
+        told = given.new_tensor([network.moods[int(order[(seed - 1) % min(LIKELY, len(order))])]])
     else:
-        mood = network.expected(glance).float().cpu()
-    found = _answer(network, given, mood)
-    return to_image(coloured(light, F.interpolate(found, light.shape[2:], mode="bilinear")))
+        told = network.expected(glance)
+    return to_image(coloured(light, network.seen_often(given, told).float().cpu()))
 
 
 def _portrait(labels: np.ndarray, lines: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:

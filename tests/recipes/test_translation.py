@@ -10,7 +10,7 @@ from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from gm_core.datasets import facades, portraits
-from gm_core.models.pix2pix_generator import PALETTE
+from gm_core.models.pix2pix_generator import PALETTE, Pix2PixGenerator
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.recipes import common, cyclegan, pix2pix
 from tests.recipes import running
@@ -119,6 +119,36 @@ def test_pix2pix_learns_to_colour_and_which_moods_fit(data, shipped):
     weights = load_file(shipped / "pix2pix-colour" / "model.safetensors")
     assert weights["choose.bias"].shape == (len(config["moods"]),) and all(len(mood) == PALETTE for mood in config["moods"])
     assert weights["choose.weight"].abs().sum() > 0
+    assert not [name for name in weights if "says" in name], "the pupil's words stay at home"
+
+
+def test_a_blotch_is_unsteady_and_an_edge_where_the_photograph_has_one_is_not():
+    edge = torch.zeros(1, 2, 32, 32)
+    edge[:, 0, :, 16:] = 0.3
+    blotch = torch.zeros(1, 2, 32, 32)
+    blotch[:, 1, 8:20, 8:20] = 0.3
+    pale = edge / 2
+    assert pix2pix.unsteady(edge, edge) == pix2pix.unsteady(pale, edge) == 0, "less change than in the photograph is no fault"
+    assert pix2pix.unsteady(blotch, edge) > 0 and pix2pix.unsteady(blotch, torch.zeros(1, 2, 32, 32)) > 0
+    assert pix2pix.unsteady(edge + 0.2, edge) < 1e-6, "a wrong colour is not what it is about"
+
+
+def test_a_pupil_learns_to_say_what_another_network_sees():
+    torch.manual_seed(0)
+    network = Pix2PixGenerator(1, 2, (6, 8, 10, 12, 14), attributes=PALETTE, kind="luminance", moods=[[0.1] * PALETTE])
+    pupil = pix2pix.Pupil(network, (12, 14))
+    light, told, seen = torch.randn(2, 1, 64, 64), torch.zeros(2, PALETTE), {"fire8": torch.rand(2, 512, 8, 8)}
+    optimizer = torch.optim.Adam([*network.parameters(), *pupil.parameters()], 3e-3)
+    losses = []
+    for _ in range(30):
+        pupil.seen.clear()
+        network(light, told)
+        loss = pupil(seen)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(float(loss.detach()))
+    assert losses[-1] < losses[0] / 2 and network.head.weight.grad.abs().sum() > 0, "and the network's own floors learn it"
 
 
 def test_a_coded_label_map_is_snapped_to_the_nearest_labels(tmp_path):

@@ -12,6 +12,8 @@ from gm_core import checkpoints, load
 from gm_core.datasets import facades, portraits
 from gm_core.drawings import palette, read_labels
 from gm_core.errors import BadInput
+from gm_core.images import to_tensor
+from gm_core.models.pix2pix_generator import palette as palette_of
 from gm_core.tasks.pix2pix import pix2pix
 from tests.records import put, standing_in
 from tests.translation_records import community_files, community_record, tiny_records
@@ -138,15 +140,39 @@ def test_colour_keeps_the_luminance(size, photo):
 
 def test_seeds_choose_among_the_moods_of_a_photograph(photo, monkeypatch):
     network = load.load(COLOUR)
-    told = []
-    monkeypatch.setattr(network, "forward", lambda x, mood: told.append(mood[0]) or F.pad(x * 0, (0, 0, 0, 0, 0, 1)))
-    for seed in (0, 1, 2, 3, None):
-        made = pix2pix(photo, checkpoint=COLOUR, seed=seed)
-    assert np.ptp(np.asarray(made).astype(int), 2).max() <= 1, "no chroma, no colour"
-    expected, one, other, again, unsaid = told
+    heard = []
+    monkeypatch.setattr(network, "forward", lambda x, mood: heard.extend(mood) or F.pad(x * 0, (0, 0, 0, 0, 0, 1)))
+
+    def told(**settings):
+        heard.clear()
+        made = pix2pix(photo, checkpoint=COLOUR, **settings)
+        assert np.ptp(np.asarray(made).astype(int), 2).max() <= 1, "no chroma, no colour"
+        assert len(heard) == 6 and all(torch.equal(mood, heard[0]) for mood in heard), "the same for every view"
+        return heard[0]
+
+    expected, one, other, again, unsaid = (told(seed=seed) for seed in (0, 1, 2, 3, None))
     assert len(network.moods) == 2 and torch.equal(one, again), "so seed 3 begins anew"
     assert not torch.equal(one, other) and torch.equal(expected, unsaid)
     assert torch.equal(expected, one) or torch.equal(expected, other), "one of the two"
+    red = Image.new("RGB", (80, 64), (200, 40, 40))
+    assert torch.equal(told(colours=red), palette_of(to_tensor(red))[0]), "or what another photograph has"
+
+
+def test_colours_come_of_several_views_and_each_lies_where_it_saw_it(photo, monkeypatch):
+    network = load.load(COLOUR)
+    seen = []
+
+    def bright_is_red(x, mood):
+        seen.append(tuple(x.shape))
+        return torch.cat([x * 0, (x > 0).float() * 0.4], 1)
+
+    monkeypatch.setattr(network, "forward", bright_is_red)
+    halves = Image.new("RGB", (640, 320), (90, 90, 90))
+    halves.paste((160, 160, 160), (0, 0, 320, 320))
+    made = np.asarray(pix2pix(halves, checkpoint=COLOUR)).astype(int)
+    assert sorted(seen) == [(2, 1, 96, 160), (2, 1, 128, 224), (2, 1, 160, 288)], "padded to multiples of 32"
+    redder = made[..., 0] - made[..., 1]
+    assert redder[:, :310].min() > 40 and redder[:, 330:].max() <= 1, "mirrored views are mirrored back"
 
 
 def test_a_grey_photograph_and_the_coloured_one_get_the_same_colours(photo):
@@ -166,6 +192,10 @@ def test_sizes_out_of_the_limits_are_refused_with_the_size(size, name, words):
 def test_nonsense_is_refused_in_a_sentence():
     with pytest.raises(BadInput, match="does not turn drawings"):
         pix2pix(house(), checkpoint="srgan-x4")
+    with pytest.raises(BadInput, match="does not colour photographs"):
+        pix2pix(house(), colours=house())
+    with pytest.raises(BadInput, match="32 x 64"):
+        pix2pix(house(), checkpoint=COLOUR, colours=Image.new("RGB", (32, 64)))
     with pytest.raises(BadInput, match="0 to 2147483647, not -1"):
         pix2pix(house(), seed=-1)
 
