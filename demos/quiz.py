@@ -499,7 +499,9 @@ def _draw_endpoints(home: House, engine: Engine) -> None:
 
     makers = [record.name for record in of_task(TASK) if record.name not in (JUDGE, DISCRIMINATOR)]
     if makers:
-        endpoint(portraits_api, [number(1), number(0), words(makers[-1]), gr.Number(1.0, visible=False)],
+        found = home.supply.levels()
+        first = usual(found).checkpoint if found else makers[-1]
+        endpoint(portraits_api, [number(1), number(0), words(first), gr.Number(1.0, visible=False)],
                  gr.File(file_count="multiple", visible=False), TASK,
                  f"Portraits dreamed from a seed. Checkpoints: {', '.join(makers)}.")
     for function, inputs, described in (

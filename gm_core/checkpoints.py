@@ -208,7 +208,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         source="https://huggingface.co/stable-diffusion-v1-5/stable-diffusion-inpainting",
     ),
     Checkpoint(
-        name="world-128", task="text_to_image", title="A small world of birds, flowers and people",
+        name="world-128", task="text_to_image", also=("portraits",), title="A small world of birds, flowers and people",
         network="Latent diffusion, 2022", trained_on="Birds, flowers and portraits drawn by our own renderers, and captions "
         "from a grammar of ours", licence="apache-2.0", paper="https://arxiv.org/abs/2112.10752", build="text_to_image:build",
         parameters=15_401_727, size=30_910_000, config={"steps": 20, "guidance": 4.0},

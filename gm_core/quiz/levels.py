@@ -11,6 +11,8 @@ TASK = "portraits"
 JUDGE, DISCRIMINATOR = "portraits-judge", "portraits-gan-judge"
 REJECTING = "portraits-gan"
 """Of its portraits only those are shown that its discriminator finds likely; see `gm_core.quiz.worlds`."""
+TITLES = {"world-128": "Latent diffusion, told a sentence"}
+"""Of networks that paint more than portraits: their levels are named by how they paint these."""
 TRUNCATIONS = (0.7, 0.5)
 """Beside 1. Below 1 every latent is pulled towards the average: portraits get safer, and more alike."""
 PHOTOGRAPHS = "photographs"
@@ -44,7 +46,7 @@ def levels() -> list[Level]:
         last = snapshots[-1]
         found += [Level(f"{last.name}/{psi}", f"{_after(timed[last.name]) or last.title}, truncated to {psi}", last.name, psi,
                         timed[last.name]) for psi in TRUNCATIONS]
-    found += [Level(record.name, record.title, record.name, 1.0, timed[record.name])
+    found += [Level(record.name, TITLES.get(record.name, record.title), record.name, 1.0, timed[record.name])
               for record in makers if _family(record) != "portraits-gan"]
     return found
 

@@ -12,7 +12,7 @@ from gm_core.models.squeezenet import SqueezeNet
 from gm_core.recipes import common, portraits_gan, portraits_judge
 from tests.recipes.running import run, state_of
 
-FAMILIES = {"pix2pix-portraits", "portraits-gan-early", "portraits-gan-middle", "portraits-gan"}
+FAMILIES = {"pix2pix-portraits", "portraits-gan-early", "portraits-gan-middle", "portraits-gan", "world-128"}
 
 
 @pytest.fixture
