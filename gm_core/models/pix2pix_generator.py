@@ -35,6 +35,9 @@ PALETTE = 1 + HUES * len(RINGS)
 """Numbers of a palette."""
 VIEWS = (160, 224, 288)
 """Longest sides at which chroma is found, about as in training: a larger photograph shows too little of it at once."""
+LIVELIER = 1.4
+"""Chroma is taken so much further: what it is to be on average is paler than what it is (Zhang et al. 2016, arXiv:1603.08511,
+section 2.3, for the same reason anneal theirs)."""
 LEAST = 64
 """Shortest side of what goes in."""
 GLANCE = 128
@@ -46,9 +49,9 @@ PARTIAL = 4.0
 class Pix2PixGenerator(nn.Module):
     """From label maps, lines or luminance to pictures or chroma of the same size: sides that are multiples of 32.
 
-    What a luminance leaves open, a red or a blue evening, are `moods`: palettes of photographs, which say how much there is of
-    each colour, but not where (Zhang et al. 2017, arXiv:1705.02999, global hints). The network is told one of them, so that it
-    need not average over all, and its own depths say which of them fit a photograph (`likely`, `expected`).
+    What a luminance leaves open, a red or a blue evening, a palette tells: how much there is of each colour, but not where
+    (Zhang et al. 2017, arXiv:1705.02999, global hints). It may be left out, taken from another photograph, or one of `moods`,
+    palettes of photographs, of which the network's own depths say which fit (`likely`).
     """
 
     multiple = 32
@@ -115,7 +118,7 @@ class Pix2PixGenerator(nn.Module):
 
     def seen_often(self, light: Tensor, attributes: Tensor) -> Tensor:
         """Luminance (1, 1, H, W) in -1..1 of any size and a palette (1, PALETTE) -> chroma (1, 2, H, W): the mean of what the
-        network finds at several sizes, each as it is and mirrored. What it sees only once is a blotch.
+        network finds at several sizes, each as it is and mirrored, and LIVELIER. What it sees only once is a blotch.
         """
         found: list[Tensor] = []
         for side in sorted(VIEWS, reverse=True):
@@ -125,7 +128,7 @@ class Pix2PixGenerator(nn.Module):
             both = filled_up(torch.cat([view, view.flip(3)]), self.multiple)
             one, mirrored = self(both, attributes.expand(2, -1))[..., : size[0], : size[1]].split(1)
             found.append(F.interpolate((one + mirrored.flip(3)) / 2, (found or [one])[0].shape[2:], mode="bilinear"))
-        return F.interpolate(torch.stack(found).mean(0), light.shape[2:], mode="bilinear")
+        return F.interpolate(LIVELIER * torch.stack(found).mean(0), light.shape[2:], mode="bilinear")
 
     def _down(self, x: Tensor, attributes: Tensor | None) -> list[Tensor]:
         """Features at H/4, H/8, H/16, H/32."""
@@ -143,14 +146,6 @@ class Pix2PixGenerator(nn.Module):
     def likely(self, light: Tensor) -> Tensor:
         """Luminance (B, 1, H, W) in -1..1 -> (B, moods): the places of the moods, the one that fits best first."""
         return (self._fitting(light) + PARTIAL * self._lively()).argsort(1, descending=True)
-
-    def expected(self, light: Tensor) -> Tensor:
-        """Luminance (B, 1, H, W) in -1..1 -> a palette (B, PALETTE): the mood that is nearest to all, each as it fits. A
-        mean of palettes would be none: whoever is told a little of every colour paints blotches.
-        """
-        moods = torch.tensor(self.moods, device=light.device)
-        far = self._fitting(light).softmax(1) @ torch.cdist(moods, moods).square()
-        return moods[(far - PARTIAL * self._lively()).argmin(1)]
 
     def _lively(self) -> Tensor:
         """(moods,): the mean chroma of each."""

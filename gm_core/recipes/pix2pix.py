@@ -17,7 +17,7 @@ leaves open is told in numbers (a person's attributes; colours of wall and sky, 
 has to average over it; for a visitor's photograph the network's own depths choose them.
 `--losses l1` trains the baseline that the figures compare with. Minutes are of work, not of the clock's: the same command
 goes on after an interruption, and with more minutes after the end. Columns of the sheet: drawing, two samples, truth; of
-photographs the first sample is told its own palette, the second the one that the network expects.
+photographs the first sample is told its own palette, the second none.
 """
 
 import argparse
@@ -211,7 +211,7 @@ class Colour:
     FOLDERS = ("summer2winter/summer", "summer2winter/winter", "monet2photo/photo")
     MOODS = 24
     THINGS = 0.75  # share of the crops with people, animals and things, of which there are fewer photographs
-    UNTOLD = 0.4  # share of the crops whose palette stays untold, so that the depths learn to do without
+    UNTOLD = 0.4  # share of the crops whose palette stays untold, as a visitor's is
     ROUGH = 0.08  # palettes are told about so exactly: no mood ever fits to the last bit
 
     def __init__(self, data: Path) -> None:
@@ -427,18 +427,16 @@ class Pupil(nn.Module):
 
 
 def as_asked(network: nn.Module, photograph: Batch, told: bool) -> Tensor:
-    """One photograph as the task colours it, by the palette that is to be expected; told: by its own."""
-    assert isinstance(network, Pix2PixGenerator)
-    light, numbers = photograph.drawing, photograph.attributes
-    if numbers is None or not told:
-        numbers = network.expected(F.interpolate(light, (GLANCE, GLANCE), mode="area"))
-    return coloured(light / 2 + 0.5, network.seen_often(light, numbers))
+    """One photograph as the task colours it, told no palette or its own."""
+    assert isinstance(network, Pix2PixGenerator) and photograph.attributes is not None
+    light = photograph.drawing
+    return coloured(light / 2 + 0.5, network.seen_often(light, photograph.attributes * told))
 
 
 @torch.inference_mode()
 def samples(network: nn.Module, batch: Batch, kind: str, seed: int | None) -> Tensor:
     """Pictures as 8 bits would keep them, (N, 3, S, S) in 0..1. For photographs seed 1 tells their own palette, which nobody
-    else knows; any other, the one that the network expects."""
+    else knows; any other, none."""
     found = []
     for i in range(len(batch.drawing)):
         one = Batch(batch.drawing[i : i + 1], batch.picture[i : i + 1],
