@@ -33,8 +33,8 @@ NEAR = 0.04
 """Distance of chroma within which a pixel counts for a colour."""
 PALETTE = 1 + HUES * len(RINGS)
 """Numbers of a palette."""
-VIEWS = (160, 224, 288)
-"""Longest sides at which chroma is found, about as in training: a larger photograph shows too little of it at once."""
+VIEW = 256
+"""Longest side at which chroma is found, about as in training: the network would see too little of a larger one at once."""
 LIVELIER = 1.4
 """Chroma is taken so much further: what it is to be on average is paler than what it is (Zhang et al. 2016, arXiv:1603.08511,
 section 2.3, for the same reason anneal theirs)."""
@@ -51,7 +51,7 @@ class Pix2PixGenerator(nn.Module):
 
     What a luminance leaves open, a red or a blue evening, a palette tells: how much there is of each colour, but not where
     (Zhang et al. 2017, arXiv:1705.02999, global hints). It may be left out, taken from another photograph, or one of `moods`,
-    palettes of photographs, of which the network's own depths say which fit (`likely`).
+    palettes of photographs, of which the network's own depths say which fit (`likely`, `expected`).
     """
 
     multiple = 32
@@ -116,19 +116,24 @@ class Pix2PixGenerator(nn.Module):
             y = block(F.relu(y))  # H/16, H/8, H/4, H/2
         return from_bands(self.tail(y))
 
-    def seen_often(self, light: Tensor, attributes: Tensor) -> Tensor:
-        """Luminance (1, 1, H, W) in -1..1 of any size and a palette (1, PALETTE) -> chroma (1, 2, H, W): the mean of what the
-        network finds at several sizes, each as it is and mirrored, and LIVELIER. What it sees only once is a blotch.
+    def found(self, light: Tensor, palettes: Tensor) -> Tensor:
+        """Luminance (1, 1, H, W) in -1..1 of any size and palettes (N, PALETTE) -> chroma (1, 2, H, W), LIVELIER: the mean of
+        what the network answers by each of them, to the picture as it is and mirrored. What it sees only once is a blotch.
         """
-        found: list[Tensor] = []
-        for side in sorted(VIEWS, reverse=True):
-            scale = min(1.0, side / max(light.shape[2:]))
-            size = [max(LEAST, round(extent * scale)) for extent in light.shape[2:]]
-            view = F.interpolate(light, size, mode="bilinear", antialias=True)
-            both = filled_up(torch.cat([view, view.flip(3)]), self.multiple)
-            one, mirrored = self(both, attributes.expand(2, -1))[..., : size[0], : size[1]].split(1)
-            found.append(F.interpolate((one + mirrored.flip(3)) / 2, (found or [one])[0].shape[2:], mode="bilinear"))
-        return F.interpolate(LIVELIER * torch.stack(found).mean(0), light.shape[2:], mode="bilinear")
+        scale = min(1.0, VIEW / max(light.shape[2:]))
+        size = [max(LEAST, round(extent * scale)) for extent in light.shape[2:]]
+        view = filled_up(F.interpolate(light, size, mode="bilinear", antialias=True), self.multiple)
+        both = torch.cat([view, view.flip(3)])
+        # A view with its edges filled up has them to the right; mirrored back, they are there again.
+        as_it_is, mirrored = self(both.repeat_interleave(len(palettes), 0), palettes.repeat(2, 1)).chunk(2)
+        chroma = ((as_it_is + mirrored.flip(3)) / 2).mean(0, keepdim=True)[..., : size[0], : size[1]]
+        return F.interpolate(LIVELIER * chroma, light.shape[2:], mode="bilinear")
+
+    def at_first(self, light: Tensor) -> Tensor:
+        """The palettes (2, PALETTE) that luminance (1, 1, H, W) is coloured by where nobody chooses: none, and the one to be
+        expected. Where both answers agree, colour stays."""
+        expected = self.expected(F.interpolate(light, (GLANCE, GLANCE), mode="area"))
+        return torch.cat([torch.zeros_like(expected), expected])
 
     def _down(self, x: Tensor, attributes: Tensor | None) -> list[Tensor]:
         """Features at H/4, H/8, H/16, H/32."""
@@ -146,6 +151,14 @@ class Pix2PixGenerator(nn.Module):
     def likely(self, light: Tensor) -> Tensor:
         """Luminance (B, 1, H, W) in -1..1 -> (B, moods): the places of the moods, the one that fits best first."""
         return (self._fitting(light) + PARTIAL * self._lively()).argsort(1, descending=True)
+
+    def expected(self, light: Tensor) -> Tensor:
+        """Luminance (B, 1, H, W) in -1..1 -> a palette (B, PALETTE): the mood that is nearest to all, each as it fits. A
+        mean of palettes would be none: whoever is told a little of every colour paints blotches.
+        """
+        moods = torch.tensor(self.moods, device=light.device)
+        far = self._fitting(light).softmax(1) @ torch.cdist(moods, moods).square()
+        return moods[(far - PARTIAL * self._lively()).argmin(1)]
 
     def _lively(self) -> Tensor:
         """(moods,): the mean chroma of each."""

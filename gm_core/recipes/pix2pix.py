@@ -17,7 +17,7 @@ leaves open is told in numbers (a person's attributes; colours of wall and sky, 
 has to average over it; for a visitor's photograph the network's own depths choose them.
 `--losses l1` trains the baseline that the figures compare with. Minutes are of work, not of the clock's: the same command
 goes on after an interruption, and with more minutes after the end. Columns of the sheet: drawing, two samples, truth; of
-photographs the first sample is told its own palette, the second none.
+photographs the first sample is told its own palette, the second what nobody has to know.
 """
 
 import argparse
@@ -427,16 +427,16 @@ class Pupil(nn.Module):
 
 
 def as_asked(network: nn.Module, photograph: Batch, told: bool) -> Tensor:
-    """One photograph as the task colours it, told no palette or its own."""
+    """One photograph as the task colours it with seed 0; told: by its own palette."""
     assert isinstance(network, Pix2PixGenerator) and photograph.attributes is not None
     light = photograph.drawing
-    return coloured(light / 2 + 0.5, network.seen_often(light, photograph.attributes * told))
+    return coloured(light / 2 + 0.5, network.found(light, photograph.attributes if told else network.at_first(light)))
 
 
 @torch.inference_mode()
 def samples(network: nn.Module, batch: Batch, kind: str, seed: int | None) -> Tensor:
     """Pictures as 8 bits would keep them, (N, 3, S, S) in 0..1. For photographs seed 1 tells their own palette, which nobody
-    else knows; any other, none."""
+    else knows; any other, what the task's seed 0 tells."""
     found = []
     for i in range(len(batch.drawing)):
         one = Batch(batch.drawing[i : i + 1], batch.picture[i : i + 1],

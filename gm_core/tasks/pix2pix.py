@@ -19,7 +19,7 @@ from gm_core.models.pix2pix_generator import palette as palette_of
 from gm_core.report import Report, silent
 
 LIKELY = 8
-"""So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; with 0 the network is told none."""
+"""So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; 0 takes what is to be expected."""
 MOST_SEED = 2**31 - 1
 
 def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: int | None = 0,
@@ -108,13 +108,15 @@ def _coloured(network: nn.Module, image: Image.Image, colours: Image.Image | Non
     assert isinstance(network, Pix2PixGenerator)
     light = luminance(to_tensor(image))  # (1, 1, H, W)
     given = (light * 2 - 1).to(next(network.parameters()).device)
-    told = given.new_zeros(1, network.attributes)
     if colours is not None:
         told = palette_of(to_tensor(colours)).to(given)
     elif seed:
         order = network.likely(F.interpolate(given, (GLANCE, GLANCE), mode="area"))[0]
         told = given.new_tensor([network.moods[int(order[(seed - 1) % min(LIKELY, len(order))])]])
-    return to_image(coloured(light, network.seen_often(given, told).float().cpu()))
+    else:
+        told = network.at_first(given)
+    return to_image(coloured(light, network.found(given, told).float().cpu()))
+
 
 
 def _portrait(labels: np.ndarray, lines: np.ndarray, seed: int) -> tuple[Tensor, Tensor]:

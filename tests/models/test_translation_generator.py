@@ -129,6 +129,21 @@ def test_a_network_that_colours_puts_its_moods_in_an_order_for_each_photograph()
     assert network.likely(light)[0].tolist() == [0, 1, 2, 3, 4], "where all fit alike, the lively ones first"
 
 
+def test_what_is_to_be_expected_is_a_mood_amid_those_that_fit():
+    torch.manual_seed(0)
+    pure = torch.eye(PALETTE)
+    moods = (2 * (0.5 * pure[1:5] + 0.5 * pure[2]).sqrt()).tolist()  # half of each is the colour of the second
+    network = Pix2PixGenerator(1, 2, widths=WIDTHS, kind="luminance", moods=moods, attributes=PALETTE)
+    light = torch.rand(3, 1, 64, 96) * 2 - 1
+    with torch.no_grad():
+        network.choose.weight.zero_()
+        network.choose.bias.copy_(torch.tensor([0.0, 0, 0, 1000]))
+    torch.testing.assert_close(network.expected(light), torch.tensor(moods[3:] * 3))
+    with torch.no_grad():
+        network.choose.bias.zero_()
+    torch.testing.assert_close(network.expected(light), torch.tensor(moods[1:2] * 3), msg="the nearest to all")
+
+
 @pytest.mark.parametrize("size", [(64, 64), (101, 77), (300, 256), (40, 130)])
 def test_lines_of_any_size_are_read(size):
     torch.manual_seed(0)
