@@ -280,6 +280,10 @@ def draw(engine: Engine) -> None:
         """The photograph whose colours a network that colours is to take, if the visitor brought one."""
         return {"colours": fit(pictured(taken), MAX_SIDE)} if taken and kind_of(name) == "luminance" else {}
 
+    def told(others: dict[str, Image.Image]) -> dict[str, bool]:
+        """What the result's file says of them: not the photograph itself."""
+        return {"borrowed_colours": True} if others else {}
+
     def paint(value: object, laid: Image.Image | None, path: str | None, name: str, number: float | None,
               taken: str | None) -> Iterator[dict[Any, Any]]:
         """The newest stroke wins: while this runs, Gradio keeps only the last of the strokes that follow."""
@@ -289,8 +293,7 @@ def draw(engine: Engine) -> None:
         settings, others = {"seed": int(number or 0)}, chosen_colours(taken, name)
         finished = yield from follow(engine.stream(pix2pix, image, checkpoint=name, **settings, **others),
                                      lambda e: {news: status(e)}, every=0.5)
-        parameters = parameters_of(TASK, name, finished.seconds, **settings,
-                                   borrowed_colours=bool(others))
+        parameters = parameters_of(TASK, name, finished.seconds, **settings, **told(others))
         yield {news: "", result: shown(finished.result), label: museum_label(title(name), parameters),
                download: gr.update(value=result_file(finished.result, parameters), visible=True)}
 
@@ -361,8 +364,7 @@ def draw(engine: Engine) -> None:
         began = time.perf_counter()
         others = {"colours": fit(pictured(colours), MAX_SIDE)} if colours else {}
         made = engine.run(pix2pix, pictured(image), checkpoint=checkpoint, seed=int(seed), **others)
-        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, seed=int(seed),
-                                               borrowed_colours=bool(others)))
+        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, seed=int(seed), **told(others)))
 
     endpoint(pix2pix_api, [photograph("Picture", visible=False), gr.Textbox(first, visible=False),
                            gr.Number(0, visible=False, precision=0), photograph("Colours", visible=False)],

@@ -143,8 +143,8 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
     ),
     Checkpoint(
         name="portraits-judge", task="portraits", title="Judge of portraits", network="Patch discriminator, 2017",
-        trained_on="Portraits drawn by our own renderer, and portraits by the painter and from noise", licence="apache-2.0",
-        paper="https://arxiv.org/abs/1611.07004", build="portrait_judge:PortraitJudge", parameters=223_041, size=447_359,
+        trained_on="Portraits drawn by our own renderer, and those by painter, GAN and diffusion", licence="apache-2.0",
+        paper="https://arxiv.org/abs/1611.07004", build="portrait_judge:PortraitJudge", parameters=223_041, size=447_362,
     ),
     Checkpoint(
         name="cyclegan-monet", task="cyclegan", title="Photographs and Monet", network="CycleGAN generators, 2017",
