@@ -53,6 +53,16 @@ def test_every_room_passes_the_audit(browser, gallery_url, theme, width):
     assert not told, "\n".join(told)
 
 
+def test_captions_stay_readable_under_the_mouse(browser, gallery_url):
+    with visiting(browser, gallery_url) as page:
+        enter(page, "pix2pix")
+        page.locator("button.label-wrap").get_by_text("Where it fails").click()
+        caption = page.locator("#pix2pix-failures .caption-label").last
+        caption.hover()
+        assert caption.evaluate("element => element.closest('.thumbnail-lg').matches(':hover')")
+        assert caption.evaluate("element => getComputedStyle(element).opacity") == "1"
+
+
 @pytest.mark.parametrize(("theme", "width"), [("light", 1280), ("dark", 390)])
 def test_the_quiz_passes_the_audit_in_all_its_phases(browser, gallery_url, theme, width):
     told = []
