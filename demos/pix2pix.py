@@ -226,8 +226,8 @@ def draw(engine: Engine) -> None:
                 gr.Examples([[str(path)] for _, path in sample_photographs()], [picture],
                             label="Or one of these", example_labels=[name for name, _ in sample_photographs()])
                 with gr.Accordion("Take the colours of another photograph", open=False):
-                    colours = photograph("A photograph that has them", "pix2pix-colours")
-                    gr.Examples([[str(path)] for _, path in sample_photographs()], [colours],
+                    has_colours = photograph("A photograph that has them", "pix2pix-colours")
+                    gr.Examples([[str(path)] for _, path in sample_photographs()], [has_colours],
                                 label="Or those of one of these", example_labels=[name for name, _ in sample_photographs()])
             run = gr.Button("Paint" if names else "Colour", variant="primary", elem_id="pix2pix-run")
             with gr.Accordion("Settings", open=False):
@@ -276,13 +276,13 @@ def draw(engine: Engine) -> None:
     def title(name: str) -> str:
         return TITLES.get(kind_of(name), "Your picture, translated")
 
-    def chosen_colours(taken: str | None, name: str) -> dict[str, Image.Image]:
-        """The photograph whose colours a network that colours is to take, if the visitor brought one."""
-        return {"colours": fit(pictured(taken), MAX_SIDE)} if taken and kind_of(name) == "luminance" else {}
+    def borrowed(path: str | None) -> Image.Image | None:
+        """The photograph whose colours are to be taken, if there is one."""
+        return fit(pictured(path), MAX_SIDE) if path else None
 
-    def told(others: dict[str, Image.Image]) -> dict[str, bool]:
+    def told(seed: int, colours: Image.Image | None) -> dict[str, Any]:
         """What the result's file says of them: not the photograph itself."""
-        return {"borrowed_colours": True} if others else {}
+        return {"seed": seed, "borrowed_colours": True} if colours else {"seed": seed}
 
     def paint(value: object, laid: Image.Image | None, path: str | None, name: str, number: float | None,
               taken: str | None) -> Iterator[dict[Any, Any]]:
@@ -290,10 +290,10 @@ def draw(engine: Engine) -> None:
         from gm_core.tasks.pix2pix import pix2pix
 
         image = source(value, laid, path, name)
-        settings, others = {"seed": int(number or 0)}, chosen_colours(taken, name)
-        finished = yield from follow(engine.stream(pix2pix, image, checkpoint=name, **settings, **others),
-                                     lambda e: {news: status(e)}, every=0.5)
-        parameters = parameters_of(TASK, name, finished.seconds, **settings, **told(others))
+        own, colours = int(number or 0), borrowed(taken) if kind_of(name) == "luminance" else None
+        stream = engine.stream(pix2pix, image, checkpoint=name, seed=own, colours=colours)
+        finished = yield from follow(stream, lambda e: {news: status(e)}, every=0.5)
+        parameters = parameters_of(TASK, name, finished.seconds, **told(own, colours))
         yield {news: "", result: shown(finished.result), label: museum_label(title(name), parameters),
                download: gr.update(value=result_file(finished.result, parameters), visible=True)}
 
@@ -309,11 +309,11 @@ def draw(engine: Engine) -> None:
                taken: str | None) -> Iterator[dict[Any, Any]]:
         from gm_core.tasks.pix2pix import pix2pix
 
-        image, others = source(value, laid, path, name), chosen_colours(taken, name)
+        image, colours = source(value, laid, path, name), borrowed(taken) if kind_of(name) == "luminance" else None
         made: list[tuple[Image.Image, str]] = []
         for i in range(SAMPLES):
             own = int(number or 0) + i
-            stream = engine.stream(pix2pix, image, checkpoint=name, seed=own, **others)
+            stream = engine.stream(pix2pix, image, checkpoint=name, seed=own, colours=colours)
             finished = yield from follow(stream, lambda e: {news: status(e)}, every=0.5)
             made.append((fit(finished.result, 512), f"Seed {own}"))
             yield {wall: gr.update(value=list(made), visible=True), first_seed: int(number or 0)}
@@ -362,9 +362,9 @@ def draw(engine: Engine) -> None:
         from gm_core.tasks.pix2pix import pix2pix
 
         began = time.perf_counter()
-        others = {"colours": fit(pictured(colours), MAX_SIDE)} if colours else {}
-        made = engine.run(pix2pix, pictured(image), checkpoint=checkpoint, seed=int(seed), **others)
-        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, seed=int(seed), **told(others)))
+        taken = borrowed(colours)
+        made = engine.run(pix2pix, pictured(image), checkpoint=checkpoint, seed=int(seed), colours=taken)
+        return result_file(made, parameters_of(TASK, checkpoint, time.perf_counter() - began, **told(int(seed), taken)))
 
     endpoint(pix2pix_api, [photograph("Picture", visible=False), gr.Textbox(first, visible=False),
                            gr.Number(0, visible=False, precision=0), photograph("Colours", visible=False)],
@@ -372,7 +372,7 @@ def draw(engine: Engine) -> None:
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
     live: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", "trigger_mode": "always_last", **HEAVY}
-    wanted = [canvas, on_table, picture, checkpoint, seed, colours]
+    wanted = [canvas, on_table, picture, checkpoint, seed, has_colours]
     painted = [news, result, label, download]
     canvas.drawn(guarded_stream(paint), wanted, painted, **live)
     run.click(guarded_stream(paint), wanted, painted, **live)
@@ -388,7 +388,7 @@ def draw(engine: Engine) -> None:
                   **HEAVY)
     wall.select(guarded(take), first_seed, seed, **quiet).then(guarded_stream(paint), wanted, painted, **live)
     picture.upload(guarded(brought), picture, [seed, news], **quiet)
-    colours.change(guarded_stream(entered), wanted, painted, **live)
+    has_colours.change(guarded_stream(entered), wanted, painted, **live)
     show_on_phone(several, "pix2pix-result")
 
 

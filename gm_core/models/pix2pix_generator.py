@@ -116,7 +116,7 @@ class Pix2PixGenerator(nn.Module):
             y = block(F.relu(y))  # H/16, H/8, H/4, H/2
         return from_bands(self.tail(y))
 
-    def found(self, light: Tensor, palettes: Tensor) -> Tensor:
+    def chroma_of(self, light: Tensor, palettes: Tensor) -> Tensor:
         """Luminance (1, 1, H, W) in -1..1 of any size and palettes (N, PALETTE) -> chroma (1, 2, H, W), LIVELIER: the mean of
         what the network answers by each of them, to the picture as it is and mirrored. What it sees only once is a blotch.
         """
@@ -126,13 +126,13 @@ class Pix2PixGenerator(nn.Module):
         both = torch.cat([view, view.flip(3)])
         # A view with its edges filled up has them to the right; mirrored back, they are there again.
         as_it_is, mirrored = self(both.repeat_interleave(len(palettes), 0), palettes.repeat(2, 1)).chunk(2)
-        chroma = ((as_it_is + mirrored.flip(3)) / 2).mean(0, keepdim=True)[..., : size[0], : size[1]]
-        return F.interpolate(LIVELIER * chroma, light.shape[2:], mode="bilinear")
+        answer = ((as_it_is + mirrored.flip(3)) / 2).mean(0, keepdim=True)[..., : size[0], : size[1]]
+        return F.interpolate(LIVELIER * answer, light.shape[2:], mode="bilinear")
 
-    def at_first(self, light: Tensor) -> Tensor:
+    def default_palettes(self, light: Tensor) -> Tensor:
         """The palettes (2, PALETTE) that luminance (1, 1, H, W) is coloured by where nobody chooses: none, and the one to be
         expected. Where both answers agree, colour stays."""
-        expected = self.expected(F.interpolate(light, (GLANCE, GLANCE), mode="area"))
+        expected = self.expected(light)
         return torch.cat([torch.zeros_like(expected), expected])
 
     def _down(self, x: Tensor, attributes: Tensor | None) -> list[Tensor]:
@@ -167,7 +167,7 @@ class Pix2PixGenerator(nn.Module):
 
     def _fitting(self, light: Tensor) -> Tensor:
         assert self.choose is not None, "only a network that colours by moods chooses among them"
-        return self.choose(self.depths(light))
+        return self.choose(self.depths(F.interpolate(light, (GLANCE, GLANCE), mode="area")))
 
     def _reduced(self, x: Tensor, factor: int, attributes: Tensor | None) -> Tensor:
         """The drawing with its pixels as channels, and beside them what the attributes say about each label, where it lies:

@@ -14,7 +14,8 @@ From the paper: L1 to the picture that belongs to the drawing, and a discriminat
 For hours on one core: a perceptual loss through SqueezeNet, matching of the discriminator's own features (Wang et al. 2018,
 arXiv:1711.11585), a second discriminator that looks through SqueezeNet, and crops that grow to 256 px. What a drawing
 leaves open is told in numbers (a person's attributes; colours of wall and sky, a photograph's palette), so that no loss
-has to average over it; for a visitor's photograph the network's own depths choose them.
+has to average over it; for a visitor's photograph the network's own depths choose a palette, or none is told. Colour has two
+losses of its own: against blotches (`unsteady`), and for seeing what SqueezeNet sees in the photograph (`Pupil`).
 `--losses l1` trains the baseline that the figures compare with. Minutes are of work, not of the clock's: the same command
 goes on after an interruption, and with more minutes after the end. Columns of the sheet: drawing, two samples, truth; of
 photographs the first sample is told its own palette, the second what nobody has to know.
@@ -430,7 +431,8 @@ def as_asked(network: nn.Module, photograph: Batch, told: bool) -> Tensor:
     """One photograph as the task colours it with seed 0; told: by its own palette."""
     assert isinstance(network, Pix2PixGenerator) and photograph.attributes is not None
     light = photograph.drawing
-    return coloured(light / 2 + 0.5, network.found(light, photograph.attributes if told else network.at_first(light)))
+    palettes = photograph.attributes if told else network.default_palettes(light)
+    return coloured(light / 2 + 0.5, network.chroma_of(light, palettes))
 
 
 @torch.inference_mode()

@@ -1,6 +1,5 @@
 """pix2pix: a drawing into a picture (Isola et al. 2017, arXiv:1611.07004): facades, portraits, colour for photographs."""
 
-
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,13 +13,14 @@ from gm_core.errors import BadInput, whole
 from gm_core.images import to_image, to_tensor
 from gm_core.load import load
 from gm_core.models.dropout import drawn_from
-from gm_core.models.pix2pix_generator import GLANCE, Pix2PixGenerator, coloured, filled_up, luminance
+from gm_core.models.pix2pix_generator import Pix2PixGenerator, coloured, filled_up, luminance
 from gm_core.models.pix2pix_generator import palette as palette_of
 from gm_core.report import Report, silent
 
 LIKELY = 8
 """So many moods of a photograph, the likeliest first, do seeds from 1 on choose among; 0 takes what is to be expected."""
 MOST_SEED = 2**31 - 1
+
 
 def pix2pix(image: Image.Image, *, checkpoint: str = "pix2pix-facades", seed: int | None = 0,
             colours: Image.Image | None = None, report: Report = silent) -> Image.Image:
@@ -111,11 +111,11 @@ def _coloured(network: nn.Module, image: Image.Image, colours: Image.Image | Non
     if colours is not None:
         told = palette_of(to_tensor(colours)).to(given)
     elif seed:
-        order = network.likely(F.interpolate(given, (GLANCE, GLANCE), mode="area"))[0]
+        order = network.likely(given)[0]
         told = given.new_tensor([network.moods[int(order[(seed - 1) % min(LIKELY, len(order))])]])
     else:
-        told = network.at_first(given)
-    return to_image(coloured(light, network.found(given, told).float().cpu()))
+        told = network.default_palettes(given)
+    return to_image(coloured(light, network.chroma_of(given, told).float().cpu()))
 
 
 

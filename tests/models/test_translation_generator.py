@@ -144,6 +144,18 @@ def test_what_is_to_be_expected_is_a_mood_amid_those_that_fit():
     torch.testing.assert_close(network.expected(light), torch.tensor(moods[1:2] * 3), msg="the nearest to all")
 
 
+def test_the_chroma_by_several_palettes_is_the_mean_of_that_by_each():
+    torch.manual_seed(0)
+    network = Pix2PixGenerator(1, 2, widths=WIDTHS, kind="luminance", moods=[[0.1] * PALETTE], attributes=PALETTE).eval()
+    light, palettes = torch.rand(1, 1, 256, 96) * 2 - 1, torch.rand(2, PALETTE)
+    with torch.inference_mode():
+        one, other, both = (network.chroma_of(light, told) for told in (palettes[:1], palettes[1:], palettes))
+        assert (one - other).abs().max() > 1e-4
+        torch.testing.assert_close(both, (one + other) / 2, atol=1e-5, rtol=0)
+        mirrored = network.chroma_of(light.flip(3), palettes)
+        torch.testing.assert_close(mirrored.flip(3), both, atol=1e-5, rtol=0, msg="a mirrored photograph's are mirrored")
+
+
 @pytest.mark.parametrize("size", [(64, 64), (101, 77), (300, 256), (40, 130)])
 def test_lines_of_any_size_are_read(size):
     torch.manual_seed(0)
