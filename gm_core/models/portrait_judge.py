@@ -33,3 +33,12 @@ class PortraitJudge(nn.Module):
         for conv in self.convs:
             x = F.leaky_relu(conv(x), 0.2)
         return self.answer(F.leaky_relu(self.mix(x), 0.2))
+
+
+def heat(logits: Tensor) -> Tensor:
+    """Where the judge saw it: logits (B, 1, h, w) of the patches -> (B, 1, h, w), 0 to the probability of the whole.
+
+    Patches of a fake are often all beyond doubt, so each is shown by how it differs from the picture's others.
+    """
+    least, most = logits.amin((1, 2, 3), keepdim=True), logits.amax((1, 2, 3), keepdim=True)
+    return logits.mean((1, 2, 3), keepdim=True).sigmoid() * (logits - least) / (most - least).clamp_min(1e-6)

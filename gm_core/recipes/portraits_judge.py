@@ -28,7 +28,7 @@ from gm_core.datasets.portraits import HELD_OUT, reduced
 from gm_core.images import to_tensor
 from gm_core.load import load
 from gm_core.metrics import kid, pooled_features
-from gm_core.models.portrait_judge import PortraitJudge
+from gm_core.models.portrait_judge import PortraitJudge, heat
 from gm_core.models.squeezenet import load_squeezenet
 from gm_core.recipes.common import CHECKPOINTS, sheet, ship, start
 from gm_core.tasks.portraits import DISCRIMINATOR, JUDGE, MAX_PORTRAITS, SNAPSHOTS, portraits
@@ -70,7 +70,10 @@ def train(judge: PortraitJudge, pairs: dict[str, tuple[Tensor, Tensor]], minutes
         if random.random() < 0.5:
             batch = batch.flip(3)
         truth = torch.arange(2.0).repeat_interleave(half)
-        loss = F.binary_cross_entropy_with_logits(judge(batch * 2 - 1).mean((1, 2, 3)), truth)
+        logits = judge(batch * 2 - 1)
+        # Of the whole, and of each patch: one that shows nothing has to say so, or the heat lies where it happens to lie.
+        loss = (F.binary_cross_entropy_with_logits(logits.mean((1, 2, 3)), truth)
+                + F.binary_cross_entropy_with_logits(logits, truth.view(-1, 1, 1, 1).expand_as(logits)))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
@@ -118,8 +121,8 @@ def write_sheet(judge: PortraitJudge, name: str, folder: Path) -> None:
     fake = fakes(name, 4, TEST_SEED)
     both = torch.cat([real_portraits(folder, fake.shape[-1])[:4], fake])
     with torch.inference_mode():
-        heat = F.interpolate(judge(both * 2 - 1).sigmoid(), both.shape[2:], mode="bilinear")  # (8, 1, S, S)
-    shown = both.mean(1, keepdim=True) * (1 - 0.7 * heat) + torch.tensor([0.9, 0.35, 0.1]).view(1, 3, 1, 1) * 0.7 * heat
+        seen = F.interpolate(heat(judge(both * 2 - 1)), both.shape[2:], mode="bilinear")  # (8, 1, S, S)
+    shown = both.mean(1, keepdim=True) * (1 - 0.7 * seen) + torch.tensor([0.9, 0.35, 0.1]).view(1, 3, 1, 1) * 0.7 * seen
     sheet([list(both), list(shown)], CHECKPOINTS / JUDGE / "sample.webp")
 
 

@@ -20,6 +20,7 @@ from gm_core.metrics import pooled_features
 from gm_core.models.dropout import drawn_from
 from gm_core.models.pix2pix_generator import Pix2PixGenerator
 from gm_core.models.portrait_gan import Generator
+from gm_core.models.portrait_judge import heat
 from gm_core.models.text_to_image import TextToImage
 from gm_core.report import Report, silent
 
@@ -118,7 +119,7 @@ class Guess:
     fake: float
     """Probability that a network has painted it, 0..1."""
     heat: np.ndarray
-    """(H/8, W/8) float32, 0..1: the same for each patch alone."""
+    """(H/8, W/8) float32, 0..`fake`: how much each patch speaks for it, see `gm_core.models.portrait_judge.heat`."""
 
 
 def machine_guess(pictures: Sequence[Image.Image], *, checkpoint: str = JUDGE, report: Report = silent) -> list[Guess]:
@@ -129,7 +130,7 @@ def machine_guess(pictures: Sequence[Image.Image], *, checkpoint: str = JUDGE, r
     with torch.inference_mode():
         for picture in pictures:
             logits = judge(to_tensor(picture).to(parameter) * 2 - 1).float()
-            guesses.append(Guess(float(logits.mean().sigmoid()), logits[0, 0].sigmoid().cpu().numpy()))
+            guesses.append(Guess(float(logits.mean().sigmoid()), heat(logits)[0, 0].cpu().numpy()))
     return guesses
 
 
@@ -244,15 +245,17 @@ def _painted(painter: Pix2PixGenerator, people: "Sequence[Portrait]", seed: int,
 
 
 def _said(checkpoint: str, people: "Sequence[Portrait]", seed: int, report: Report) -> list[Image.Image]:
-    """One by one, each from a caption of its own."""
+    """Each from a caption of its own, some together."""
     from gm_core.datasets.portraits import caption
-    from gm_core.tasks.text_to_image import text_to_image
+    from gm_core.tasks.text_to_image import MAX_PICTURES, one_for_each
 
     images = []
-    for i, person in enumerate(people):
+    for i in range(0, len(people), MAX_PICTURES):
+        some = range(i, min(i + MAX_PICTURES, len(people)))
         report(0.1 + 0.9 * i / len(people), f"Drawing portrait {i + 1} of {len(people)}")
-        own = int(np.random.default_rng((seed, i, 1)).integers(2**31))
-        images += text_to_image(caption(person, own), checkpoint=checkpoint, seed=own)
+        own = [int(np.random.default_rng((seed, k, 1)).integers(2**31)) for k in some]
+        captions = [caption(people[k], chance) for k, chance in zip(some, own, strict=True)]
+        images += one_for_each(captions, own, checkpoint=checkpoint)
     return images
 
 

@@ -104,7 +104,9 @@ def test_features_of_another_network_are_refused(drawn, tmp_path, monkeypatch):
 def test_the_machine_guesses_better_than_chance_and_likes_some_more_than_others(drawn):
     fakes = portraits(4, seed=21, checkpoint="portraits-gan")
     of_fakes, of_real = machine_guess(fakes), machine_guess(drawn)
-    assert all(0 <= guess.fake <= 1 and guess.heat.shape == (8, 8) for guess in (*of_fakes, *of_real))
+    for guess in (*of_fakes, *of_real):
+        assert 0 <= guess.fake <= 1 and guess.heat.shape == (8, 8)
+        assert guess.heat.min() == 0 and guess.heat.max() == pytest.approx(guess.fake, abs=1e-3), "where it shows most"
     assert np.mean([guess.fake for guess in of_fakes]) > np.mean([guess.fake for guess in of_real])
     first, *others = likeliest(fakes, 1)
     judge = load(task.DISCRIMINATOR)
