@@ -1,6 +1,7 @@
 """Who is portrayed: the record of a portrait, and how a crowd of likely people is drawn from seeds."""
 
 import dataclasses
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -121,6 +122,12 @@ class Portrait:
     def from_dict(cls, values: dict[str, Any]) -> "Portrait":
         """What `to_dict` gave. Raises TypeError if a field is missing or unknown."""
         return cls(**values)
+
+    def mirrored(self) -> "Portrait":
+        """The person whose picture is this one's mirror image, but for what the seed strews: lights, leaves, grain."""
+        return dataclasses.replace(
+            self, yaw=-self.yaw, roll=-self.roll, gaze_x=-self.gaze_x, parting=-self.parting, key_azimuth=-self.key_azimuth,
+            rim_side=-self.rim_side, background_angle=(math.pi - self.background_angle) % (2 * math.pi))
 
 
 # how likely the hair styles are

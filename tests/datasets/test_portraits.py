@@ -161,6 +161,20 @@ def test_turning_the_head(seed):
     assert lead[0] < -1 < lead[1] < 1 < lead[2]
 
 
+def test_the_mirror_image_is_the_mirrored_person_s():
+    people = [dataclasses.replace(sample(seed), background=place, grain=0.0)
+              for seed, place in ((3, "studio"), (4, "gradient"), (23, "studio"))]
+    drawn, mirrored = render(people, 64), render([person.mirrored() for person in people], 64)
+    flipped, straight = (np.abs(one.astype(int) - mirrored.pictures).mean((1, 2, 3))
+                         for one in (drawn.pictures[:, :, ::-1], drawn.pictures))
+    assert (flipped < straight / 2).all(), "strands are the seed's own, and not mirrored"
+    assert (drawn.labels[:, :, ::-1] == mirrored.labels).mean() > 0.95
+    again = [person.mirrored().mirrored() for person in people]
+    assert np.allclose([attributes(person) for person in again], [attributes(person) for person in people])
+    for person, other in zip(people, again, strict=True):
+        assert other.background_angle == pytest.approx(person.background_angle)
+
+
 def test_nodding():
     up, down = render([plain(pitch=pitch) for pitch in (-0.25, 0.25)], 64).labels
     below = [np.nonzero(labels == label("nose"))[0].mean() - np.nonzero(labels == label("brows"))[0].mean()

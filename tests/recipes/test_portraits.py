@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
@@ -12,6 +13,7 @@ from gm_core.datasets import portraits
 from gm_core.models.portrait_gan import Generator
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.recipes import common, portraits_gan, portraits_judge
+from gm_core.recipes.portraits_latents import CHOICES, MEASURES, Latents
 from tests.recipes.running import run, state_of
 
 FAMILIES = {"pix2pix-portraits", "world-128", "portraits-gan-early", "portraits-gan-middle", "portraits-gan"}
@@ -25,6 +27,33 @@ def data(tmp_path, monkeypatch):
     portraits.write(tmp_path / "world", 40, 0, 128)  # the sheet shows 32 of them
     monkeypatch.setattr(common, "CHECKPOINTS", tmp_path / "shipped")
     return tmp_path
+
+
+def test_a_latent_means_what_the_attributes_leave_open_and_is_plain_noise_to_whoever_samples():
+    people = [portraits.sample(seed) for seed in range(1500)]
+    latents = Latents(people, np.stack([portraits.attributes(p) for p in people]), 128)
+    random = np.random.default_rng(0)
+    everybody = np.arange(len(people))
+    z = latents.of(everybody, random)
+    assert z.shape == (1500, 128) and z.dtype == torch.float32
+    assert z.mean(0).abs().max() < 0.2 and (z.std(0) - 1).abs().max() < 0.15
+    together = np.corrcoef(z.numpy().T) - np.eye(128)
+    # What the attributes foretell a little is no mere noise: who wears a beret is a woman more often.
+    assert np.abs(together).max() < 0.35 and np.sqrt(np.square(together).mean()) < 0.05
+
+    wave = np.array([person.hair_wave for person in people])
+    assert np.corrcoef(wave, z[:, MEASURES.index("hair_wave")])[0, 1] > 0.9
+    at = len(MEASURES)
+    for name, words in CHOICES.items():
+        named = [words[int(code)] for code in z[:, at : at + len(words)].argmax(1)]
+        assert all(word == getattr(person, name) for word, person in zip(named, people, strict=True)
+                   if getattr(person, name) in words), name
+        at += len(words)
+
+    again = latents.of(everybody, random)
+    assert torch.equal(again[:, : len(MEASURES)], z[:, : len(MEASURES)]) and not torch.equal(again[:, -1], z[:, -1])
+    with pytest.raises(ValueError, match="no room"):
+        Latents(people[:1], portraits.attributes(people[0])[None], 40)
 
 
 @pytest.mark.slow
@@ -42,7 +71,7 @@ def test_the_gan_learns_the_mean_first_then_plays_and_ships_its_snapshots(data, 
     assert any(not torch.equal(value, untouched[name]) for name, value in played["discriminator"].items())
     assert {path.name for path in (data / "shipped").iterdir()} == {"portraits-gan-early", "portraits-gan-middle",
                                                                    "portraits-gan", "portraits-gan-judge"}
-    network = Generator(len(portraits.ATTRIBUTES), channels=(8, 8, 8, 8))
+    network = Generator(len(portraits.ATTRIBUTES), style=portraits_gan.STYLE, channels=(8, 8, 8, 8))
     weights = load_file(data / "shipped" / "portraits-gan" / "model.safetensors")
     network.load_state_dict({name: value.float() for name, value in weights.items()}, strict=True)
     assert network.directions.abs().max() > 0 and network.mean_style.abs().max() > 0
