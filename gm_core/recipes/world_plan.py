@@ -12,6 +12,7 @@ than a trace, its colour, and its marks: the attributes of that part, each value
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -125,6 +126,27 @@ def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]])
                     marks[i, k] = torch.tensor(bits_of(part, values))
     bits = marks[torch.arange(many)[:, None, None], foremost].permute(0, 3, 1, 2) * loud
     return torch.cat([shares.sqrt() * FULL, paint, bits], 1).half()
+
+
+def marks_in(plan: Tensor, kinds: Sequence[str]) -> Tensor:
+    """What plans (N, PLAN, h, w), perhaps made by a network, say of the attributes of `MARKS`, as in
+    `world_attributes.targets`: of each part the mean of its cells; -1 where it has none. kinds: of what each is a picture.
+    """
+    shares, bits = (plan[:, : len(PARTS)] / FULL).clamp_min(0).square(), plan[:, len(PARTS) + COLOURS :]
+    foremost, there = foremost_of(shares * (shares > CELL**-2))  # less than a pixel is nothing
+    found = torch.full((len(plan), len(world.ATTRIBUTES)), -1)
+    for i, kind in enumerate(kinds):
+        found[i, list(world.ATTRIBUTES).index("kind")] = world.ATTRIBUTES["kind"].index(kind)
+        for k, (_, parts) in enumerate(PARTS):
+            cells = (foremost[i] == k) & there[i, 0]
+            for part in (part for part in parts if part.startswith(kind) and cells.any()):
+                means = bits[i, :, cells].mean(1).tolist()
+                for name in MARKS.get(part, ()):
+                    values = world.ATTRIBUTES[name]
+                    own, means = means[: (len(values) - 1).bit_length()], means[(len(values) - 1).bit_length() :]
+                    number = sum(1 << bit for bit, mean in enumerate(own) if mean > 0)
+                    found[i, list(world.ATTRIBUTES).index(name)] = number if number < len(values) else -1
+    return found
 
 
 def plans_of(folder: Path, done: int) -> Tensor:

@@ -1,7 +1,8 @@
 """The last touch of world-128: its decoder learns from what the denoiser makes, not only from what the encoder says.
 
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-teacher --seed 1 --minutes 76
     python -m gm_core.recipes.world_polish --world runs/world-128 --data DATA --autoencoder runs/world-autoencoder/autoencoder \
-        --denoiser runs/world-denoiser --run runs/world-polish --minutes 25
+        --denoiser runs/world-denoiser --teacher runs/world-teacher --run runs/world-polish --minutes 80
     python -m gm_core.recipes.world_denoiser --world runs/world-128 --run runs/world-denoiser \
         --autoencoder runs/world-polish/autoencoder --ship
 
@@ -14,9 +15,11 @@ exact pixels would be too much to ask (deeper, another picture comes back). And 
 noise and a caption: there only the adversarial loss has a say. The last two have a plan beside them, where the decoder may
 look, and the discriminator does: it can know that this is to be an eye.
 
-And what was painted must show what was planned: a reader, which has learnt on the world's pictures to see their plans, looks
-at it, and what it finds is compared with the plan that the decoder was given (as InfoGAN holds on to its codes, Chen et al.
-2016, arXiv:1606.03657). The denoiser plans a smile where the caption says so; without this the mouth remains a mouth.
+And what was painted must show what was planned: a teacher, a classifier of attributes that has learnt on the world's pictures,
+says what it sees, and that is compared with what the decoder was told (as InfoGAN holds on to its codes, Chen et al. 2016,
+arXiv:1606.03657): with all that is true of a picture with a true plan, else with the marks of the plan that was made. The
+denoiser plans a smile where the caption says so; without this the mouth remains a mouth. The teacher sees pictures shifted,
+blurred and noisy, lest it be deceived by what nobody else would see; the judge that the figures are measured with is another.
 
 All see through the SqueezeNet in DATA/weights. Code and denoiser stay as they are. Latents are denoised as by the shipped
 scheduler, in steps that bring noise of their own, and kept in pools, a few new ones every few steps. Minutes are of work, not
@@ -28,7 +31,6 @@ import argparse
 import copy
 import logging
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -41,10 +43,22 @@ from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
-from gm_core.recipes.common import average_in, load_state, quickly, save_state, sheet, start, told_to_end, worked_seconds
+from gm_core.models.attribute_judge import AttributeJudge
+from gm_core.recipes.common import (
+    average_in,
+    begin_with,
+    load_state,
+    quickly,
+    save_state,
+    sheet,
+    start,
+    told_to_end,
+    worked_seconds,
+)
 from gm_core.recipes.critic import Critic
+from gm_core.recipes.world_attributes import loss_of, named_of, targets
 from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
-from gm_core.recipes.world_autoencoder import WorldFolder, measure, prepare, reconstruction_loss, to_batch, worn
+from gm_core.recipes.world_autoencoder import WorldFolder, measure, prepare, reconstruction_loss, to_batch
 from gm_core.recipes.world_denoiser import (
     CHANNELS,
     CODE,
@@ -55,7 +69,9 @@ from gm_core.recipes.world_denoiser import (
     opened,
     widened,
 )
-from gm_core.recipes.world_plan import LARGEST, PLAN, evened, plans_of
+from gm_core.recipes.world_judge import CONFIG as JUDGED
+from gm_core.recipes.world_judge import softened
+from gm_core.recipes.world_plan import LARGEST, PLAN, marks_in, plans_of
 from gm_core.recipes.world_reader import spelled
 
 logger = logging.getLogger("recipe.world_polish")
@@ -65,10 +81,9 @@ POOLS = (128, 64)  # latents at hand, regenerated and made of noise
 FRESH, EVERY = 4, (4, 8)  # so many of each are replaced, after so many steps
 STRIDE, DEEPEST, WHOLE = 50, 14, 20  # of the noise's 1000 steps; strides that are denoised again, at most; all of them
 CROP = 96
-ENCODED, REGENERATED, MADE = 2, 3, 3  # crops of each kind
-RATE, JUDGE_RATE, LAST = 3e-4, 4e-4, 0.05
-EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL, READ = 3.0, 0.15, 0.8, 0.25, 5.0
-READER_BATCH, READER_RATE = 32, 2e-3
+ENCODED, REGENERATED, MADE = 2, 3, 3  # pictures of each kind, the encoded ones crops
+RATE, JUDGE_RATE, LAST = 2e-4, 4e-4, 0.05
+EXACT, PIXELS, PERCEPTUAL, ADVERSARIAL, TAUGHT = 3.0, 0.15, 0.8, 0.25, 0.15
 AVERAGE = 0.998  # of the weights, a step
 
 
@@ -101,65 +116,6 @@ def grown(narrow: AutoencoderTiny) -> AutoencoderTiny:
 
 def _convolutions(layer: nn.Module) -> list[nn.Conv2d]:
     return [module for module in layer.modules() if isinstance(module, nn.Conv2d)]
-
-
-class PlanReader(nn.Module):
-    """Sees a picture's plan."""
-
-    def __init__(self, widths: tuple[int, int, int] = (32, 64, 128)) -> None:
-        super().__init__()
-
-        def conv(inputs: int, outputs: int, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-            first = nn.Conv2d(inputs, outputs, 4, 2, 1) if stride == 2 else \
-                nn.Conv2d(inputs, outputs, 3, padding=dilation, dilation=dilation)
-            return nn.Sequential(first, nn.BatchNorm2d(outputs), nn.ReLU())
-
-        half, quarter, cells = widths
-        self.cells = nn.Sequential(conv(3, half, 2), conv(half, half), conv(half, quarter, 2), conv(quarter, quarter),
-                                   conv(quarter, cells, 2), conv(cells, cells))
-        self.around = nn.ModuleList(conv(cells, cells, dilation=dilation) for dilation in (2, 4, 1))
-        self.plan = nn.Conv2d(cells, PLAN, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """x: (B, 3, S, S), RGB in -1..1. Returns (B, PLAN, S/8, S/8), parts of `LARGEST`."""
-        x = self.cells(x)
-        for layer in self.around:
-            x = x + layer(x)
-        return self.plan(x)
-
-
-def misread(found: Tensor, plan: Tensor) -> Tensor:
-    """Mean squared error of what a reader found, both (B, PLAN, h, w); as in the denoiser's loss, what two cells tell counts
-    as much as what twenty do.
-    """
-    return ((found - (plan / LARGEST).clamp(-1, 1)).square() * evened(plan)).mean()
-
-
-def taught_to_read(worlds: Sequence[WorldFolder], plans: Sequence[Tensor], minutes: float, seed: int) -> PlanReader:
-    """A reader that has learnt on pictures of the world, some of them a little blurred or noisy."""
-    torch.manual_seed(seed)
-    random = np.random.default_rng(seed)
-    reader = PlanReader()
-    reader.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue] - an overload torch leaves out
-    optimizer = torch.optim.AdamW(reader.parameters(), READER_RATE, weight_decay=0.02)
-    began, reported, losses = worked_seconds(), time.perf_counter(), []
-    over = False
-    while not over:
-        share = min(1.0, (worked_seconds() - began) / (60 * minutes))
-        for group in optimizer.param_groups:
-            group["lr"] = READER_RATE * max(LAST, min(1.0, 2 * (1 - share)))
-        chosen = [(of, int(random.choice(worlds[of].train))) for of in random.integers(len(worlds), size=READER_BATCH)]
-        x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
-        loss = misread(quickly(reader, worn(x, random)), torch.stack([plans[of][number] for of, number in chosen]).float())
-        optimizer.zero_grad(set_to_none=True)
-        loss.backward()
-        optimizer.step()
-        losses.append(float(loss.detach()))
-        over = share >= 1
-        if time.perf_counter() - reported > 60 or over:
-            logger.info("reader: %.1f min  loss %.4f", (worked_seconds() - began) / 60, np.mean(losses))
-            losses, reported = [], time.perf_counter()
-    return reader.eval().requires_grad_(False)
 
 
 @torch.no_grad()
@@ -197,7 +153,7 @@ def main() -> None:
     parser.add_argument("--denoiser", type=Path, default=Path("runs/world-denoiser"))
     parser.add_argument("--run", type=Path, default=Path("runs/world-polish"))
     parser.add_argument("--minutes", type=float, default=25.0)
-    parser.add_argument("--reading-minutes", type=float, default=12.0, help="before them, for the reader")
+    parser.add_argument("--teacher", type=Path, default=Path("runs/world-teacher"), help="a run of gm_core.recipes.world_judge")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
     args = parser.parse_args()
@@ -232,18 +188,16 @@ def main() -> None:
     captions = [captions_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
     plans = [plans_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
 
-    if state and "reader" in state:
-        reader = PlanReader().eval().requires_grad_(False)
-        reader.load_state_dict(state["reader"])
-    else:
-        reader = taught_to_read(worlds, plans, args.reading_minutes, args.seed)
-    parts["reader"] = reader
+    named = [named_of(folder, world.done) for folder, world in zip(args.world, worlds, strict=True)]
+    teacher = AttributeJudge(**JUDGED)
+    begin_with(teacher, args.teacher)
+    teacher.eval().requires_grad_(False)
     random = np.random.default_rng((args.seed, step))
     torch.manual_seed(args.seed + step)
 
-    def fresh(count: int, strides: int, held_out: bool = False) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, those regenerated with one, and the
-        true plan."""
+    def fresh(count: int, strides: int, held_out: bool = False) -> tuple[Tensor, ...]:
+        """Pictures (count, 3, 128, 128) in -1..1, their latents, scaled, without a plan, those regenerated with one, the true
+        plan, and the attributes that what is regenerated shall show."""
         chosen = [(of, int(random.choice(worlds[of].held_out if held_out else worlds[of].train)))
                   for of in random.integers(len(worlds), size=count)]
         x = to_batch(np.concatenate([worlds[of].read([number]) for of, number in chosen]))
@@ -253,18 +207,23 @@ def main() -> None:
         planned = torch.cat([z[:, :CODE], torch.stack([plans[of][number] for of, number in chosen]).float()], 1)
         said = torch.from_numpy(spelled(tokenizer, told)).long()
         made = regenerated(denoiser, planned, said, nothing, strides, torch.randn_like(planned), strides < WHOLE)
-        return x, z, made, planned[:, CODE:]
+        if strides < WHOLE:
+            wanted = targets([named[of][number] for of, number in chosen])
+        else:
+            wanted = marks_in(made[:, CODE:], [named[of][number]["kind"] for of, number in chosen])
+        return x, z, made, planned[:, CODE:], wanted
 
     def depth() -> int:
         return int(random.integers(3, DEEPEST + 1))
 
-    def crops(pictures: Tensor, *cells: Tensor) -> list[Tensor]:
+    def crops(*batches: Tensor) -> list[Tensor]:
         """The same random places of pictures and of what is known of their cells."""
         found = []
-        for x, *of_cells in zip(pictures, *cells, strict=True):
+        for several in zip(*batches, strict=True):
             top, left = random.integers(0, (128 - CROP) // 8 + 1, 2)
-            found.append((x[:, 8 * top : 8 * top + CROP, 8 * left : 8 * left + CROP],
-                          *(one[:, top : top + CROP // 8, left : left + CROP // 8] for one in of_cells)))
+            sides = [one.shape[-1] // 16 for one in several]  # of a cell
+            found.append([one[:, top * side : top * side + CROP // 8 * side, left * side : left * side + CROP // 8 * side]
+                          for one, side in zip(several, sides, strict=True)])
         return [torch.stack(one).contiguous(memory_format=torch.channels_last) for one in zip(*found, strict=True)]
 
     def save() -> None:
@@ -298,29 +257,30 @@ def main() -> None:
                 oldest = step // every * FRESH % len(pool[0])
                 for kept, new in zip(pool, fresh(FRESH, WHOLE if whole else depth()), strict=True):
                     kept[oldest : oldest + FRESH] = new
-        (pictures, latents, again, true), (others, _, of_noise, theirs) = pools
+        (pictures, latents, again, true, asked), (others, _, of_noise, theirs, planned) = pools
         known = torch.from_numpy(random.choice(len(pictures), ENCODED + REGENERATED, replace=False))
+        known, encoded = known[ENCODED:], known[:ENCODED]
         new = torch.from_numpy(random.choice(len(others), MADE, replace=False))
-        x, z, plan = crops(torch.cat([pictures[known], others[new]]),
-                           torch.cat([latents[known[:ENCODED]], again[known[ENCODED:]], of_noise[new]]),
-                           torch.cat([true[known], theirs[new]]))
+        z = torch.cat([again[known], of_noise[new]]).contiguous(memory_format=torch.channels_last)
+        painted = quickly(network.decode, z / scaling).sample
+        taught = loss_of(quickly(teacher, softened(painted, random)), torch.cat([asked[known], planned[new]]))
+        x, y, made_plan, plan = crops(torch.cat([pictures[known], others[new]]), painted, z[:, CODE:],
+                                      torch.cat([true[known], theirs[new]]))
         # A plan that was made is less clean than a true one; by that alone no judge shall know.
-        fit = [(one[ENCODED:] / LARGEST).clamp(-1, 1) for one in (z[:, CODE:], plan)]
+        fit = [(one / LARGEST).clamp(-1, 1) for one in (made_plan, plan)]
         made_of, true_to = (F.interpolate(one + 0.1 * torch.randn_like(one), scale_factor=8.0) for one in fit)
-        y = quickly(network.decode, z / scaling).sample
-        exact = reconstruction_loss(y[:ENCODED], x[:ENCODED])
-        pixels = reconstruction_loss(y[ENCODED:-MADE], x[ENCODED:-MADE])
-        perceptual, adversarial = critic.opinion(y[ENCODED:] / 2 + 0.5, x[ENCODED:] / 2 + 0.5, random, REGENERATED,
-                                                   (made_of, true_to))
-        read = misread(quickly(reader, y[ENCODED:]), z[ENCODED:, CODE:])
+        perceptual, adversarial = critic.opinion(y / 2 + 0.5, x / 2 + 0.5, random, REGENERATED, (made_of, true_to))
+        pixels = reconstruction_loss(y[:REGENERATED], x[:REGENERATED])
+        x, z = crops(pictures[encoded], latents[encoded])
+        exact = reconstruction_loss(quickly(network.decode, z / scaling).sample, x)
         loss = (EXACT * exact + PIXELS * pixels + PERCEPTUAL * perceptual
-                + min(1.0, step / 300) * (ADVERSARIAL * adversarial + READ * read))
+                + min(1.0, step / 300) * (ADVERSARIAL * adversarial + TAUGHT * taught))
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.decoder.parameters(), 1.0)
         optimizer.step()
         parted = {"exact": exact, "pixels": pixels, "perceptual": perceptual, "adversarial": adversarial,
-                  "read": read, "judge": critic.learn()}
+                  "taught": taught, "judge": critic.learn()}
         for name, value in parted.items():
             told.setdefault(name, []).append(float(value.detach()))
         step += 1

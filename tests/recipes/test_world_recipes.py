@@ -10,6 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from gm_core.datasets import portraits, world
+from gm_core.models.attribute_judge import AttributeJudge
 from gm_core.models.squeezenet import SqueezeNet
 from gm_core.models.text_to_image import build
 from gm_core.recipes import common as common_recipe
@@ -27,6 +28,7 @@ from gm_core.recipes.world_plan import (
     bits_of,
     evened,
     label_maps,
+    marks_in,
     plans,
     plans_of,
     small_parts,
@@ -130,9 +132,12 @@ def test_from_pictures_to_a_pipeline_that_ships(people, birds, tmp_path, monkeyp
     assert not {"bird", "petals"} & set(before["words"])
     assert len(list((tmp_path / "denoiser").glob("sheet-*.webp"))) >= 1
     assert len(list((tmp_path / "denoiser").glob("latents-*.npy"))) == 2
+    monkeypatch.setitem(world_judge.CONFIG, "widths", [4, 4, 4, 4])
+    (tmp_path / "teacher").mkdir()
+    save_file(AttributeJudge(**world_judge.CONFIG).state_dict(), tmp_path / "teacher" / "model.safetensors")
     polish = ("--world", people, birds, "--data", tmp_path / "data", "--autoencoder", tmp_path / "ae" / "autoencoder",
-              "--denoiser", tmp_path / "denoiser", "--run", tmp_path / "polish")
-    run(world_polish, *polish, "--minutes", 0.01, "--reading-minutes", 0.01)
+              "--denoiser", tmp_path / "denoiser", "--teacher", tmp_path / "teacher", "--run", tmp_path / "polish")
+    run(world_polish, *polish, "--minutes", 0.01)
     begun = state_of(tmp_path / "polish")
     run(world_polish, *polish, "--minutes", begun["worked"] / 60 + 0.01)
     polished = load_file(tmp_path / "polish" / "autoencoder" / "diffusion_pytorch_model.safetensors")
@@ -238,6 +243,22 @@ def test_a_plan_says_the_colour_and_the_kind_of_a_cell_s_rarest_part():
     assert weights[-1].tolist() == [[EVEN / 2, pytest.approx(MOST * (EQUAL / PARTS[0][0]) ** 2)], [1, EVEN / 2]], \
         "two cells of a beak count as much as many, and a body's quiet ones too"
     assert small_parts(found[None])[0, 0, 0, 0] > 0 == small_parts(found[None])[0, 0, 0, 1]
+
+
+def test_the_marks_of_a_plan_are_read_again():
+    kinds = ("bird", "flower", "portrait")
+    named = [world.named(world.sample_of(f"{kind}s", seed)) for kind in kinds for seed in range(4)]
+    labels = np.zeros((12, 128, 128), np.uint8)
+    for i, one in enumerate(named):
+        for k, part in enumerate(part for part in MARKS if part.startswith(one["kind"])):
+            labels[i, 16 * (k // 4) :, 32 * (k % 4) :][:16, :32] = world.LABELS.index(part)
+    found = marks_in(plans(labels, np.full((12, 128, 128, 3), 90, np.uint8), named).float(), [one["kind"] for one in named])
+    for i, (one, wanted) in enumerate(zip(named, world_attributes.targets(named), strict=True)):
+        told = {"kind"} | {name for part, names in MARKS.items() if part.startswith(one["kind"]) for name in names}
+        known = torch.tensor([name in told for name in world.ATTRIBUTES])
+        assert torch.equal(found[i], torch.where(known, wanted, -1)), one
+    nothing = marks_in(torch.zeros(1, PLAN, 16, 16), ["bird"])
+    assert nothing[0, 0] == 0 and (nothing[0, 1:] == -1).all()
 
 
 def test_every_value_has_its_own_marks():
