@@ -71,7 +71,7 @@ def measure(picture: Image.Image) -> dict[str, float]:
 
 def place(heat: np.ndarray) -> str:
     """Where the heat is greatest, in words, from where things are in a portrait: heat (H, W), 0..1."""
-    block = np.asarray(Image.fromarray((heat.clip(0, 1) * 255).astype(np.uint8)).resize((16, 16), Image.Resampling.BOX))
+    block = np.asarray(Image.fromarray(heat.astype(np.float32)).resize((16, 16), Image.Resampling.BOX))
     row, column = np.unravel_index(int(block.argmax()), block.shape)
     y, x = (float(row) + 0.5) / 16, (float(column) + 0.5) / 16
     if abs(x - 0.5) > 0.33 and y < 0.8:

@@ -134,9 +134,10 @@ def marks_in(plan: Tensor, kinds: Sequence[str]) -> Tensor:
     """
     shares, bits = (plan[:, : len(PARTS)] / FULL).clamp_min(0).square(), plan[:, len(PARTS) + COLOURS :]
     foremost, there = foremost_of(shares * (shares > CELL**-2))  # less than a pixel is nothing
-    found = torch.full((len(plan), len(world.ATTRIBUTES)), -1)
+    column = {name: k for k, name in enumerate(world.ATTRIBUTES)}
+    found = torch.full((len(plan), len(column)), -1)
     for i, kind in enumerate(kinds):
-        found[i, list(world.ATTRIBUTES).index("kind")] = world.ATTRIBUTES["kind"].index(kind)
+        found[i, column["kind"]] = world.ATTRIBUTES["kind"].index(kind)
         for k, (_, parts) in enumerate(PARTS):
             cells = (foremost[i] == k) & there[i, 0]
             for part in (part for part in parts if part.startswith(kind) and cells.any()):
@@ -145,7 +146,7 @@ def marks_in(plan: Tensor, kinds: Sequence[str]) -> Tensor:
                     values = world.ATTRIBUTES[name]
                     own, means = means[: (len(values) - 1).bit_length()], means[(len(values) - 1).bit_length() :]
                     number = sum(1 << bit for bit, mean in enumerate(own) if mean > 0)
-                    found[i, list(world.ATTRIBUTES).index(name)] = number if number < len(values) else -1
+                    found[i, column[name]] = number if number < len(values) else -1
     return found
 
 

@@ -152,7 +152,7 @@ def main() -> None:
     parser.add_argument("--autoencoder", type=Path, default=Path("runs/world-autoencoder/autoencoder"))
     parser.add_argument("--denoiser", type=Path, default=Path("runs/world-denoiser"))
     parser.add_argument("--run", type=Path, default=Path("runs/world-polish"))
-    parser.add_argument("--minutes", type=float, default=25.0)
+    parser.add_argument("--minutes", type=float, default=80.0)
     parser.add_argument("--teacher", type=Path, default=Path("runs/world-teacher"), help="a run of gm_core.recipes.world_judge")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--threads", type=int, default=0)
@@ -258,8 +258,8 @@ def main() -> None:
                 for kept, new in zip(pool, fresh(FRESH, WHOLE if whole else depth()), strict=True):
                     kept[oldest : oldest + FRESH] = new
         (pictures, latents, again, true, asked), (others, _, of_noise, theirs, planned) = pools
-        known = torch.from_numpy(random.choice(len(pictures), ENCODED + REGENERATED, replace=False))
-        known, encoded = known[ENCODED:], known[:ENCODED]
+        encoded, known = torch.from_numpy(random.choice(len(pictures), ENCODED + REGENERATED, replace=False)).split(
+            [ENCODED, REGENERATED])
         new = torch.from_numpy(random.choice(len(others), MADE, replace=False))
         z = torch.cat([again[known], of_noise[new]]).contiguous(memory_format=torch.channels_last)
         painted = quickly(network.decode, z / scaling).sample

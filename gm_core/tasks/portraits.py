@@ -43,8 +43,9 @@ def portraits(n: int = 1, *, seed: int = 0, checkpoint: str = "pix2pix-portraits
               report: Report = silent) -> list[Image.Image]:
     """`n` portraits by a network, RGB, of its native size.
 
-    seed: 0 to 2^32 - 1; portrait i of seed s is the same whatever `n` is. truncation: 1 is the network as trained, 0 its
-    average portrait (Karras et al. 2019, arXiv:1812.04948, appendix B); networks that are told what to paint have none.
+    seed: 0 to 2^32 - 1; portrait i of seed s is the same whatever `n` is, but for rounding. truncation: 1 is the
+    network as trained, 0 its average portrait (Karras et al. 2019, arXiv:1812.04948, appendix B); networks that are told what
+    to paint have none.
     A portrait's attributes are those of a random person of the portrait world. The painter gets that person's layout and
     contours, a latent diffusion a sentence about them; both paint 128 px.
 
@@ -253,9 +254,9 @@ def _said(checkpoint: str, people: "Sequence[Portrait]", seed: int, report: Repo
     for i in range(0, len(people), MAX_PICTURES):
         some = range(i, min(i + MAX_PICTURES, len(people)))
         report(0.1 + 0.9 * i / len(people), f"Drawing portrait {i + 1} of {len(people)}")
-        own = [int(np.random.default_rng((seed, k, 1)).integers(2**31)) for k in some]
-        captions = [caption(people[k], chance) for k, chance in zip(some, own, strict=True)]
-        images += one_for_each(captions, own, checkpoint=checkpoint)
+        seeds = [int(np.random.default_rng((seed, k, 1)).integers(2**31)) for k in some]
+        captions = [caption(people[k], own) for k, own in zip(some, seeds, strict=True)]
+        images += one_for_each(captions, seeds, checkpoint=checkpoint)
     return images
 
 

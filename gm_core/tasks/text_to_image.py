@@ -68,7 +68,7 @@ def text_to_image(prompt: str, *, checkpoint: str = "world-128", negative_prompt
 def one_for_each(prompts: Sequence[str], seeds: Sequence[int], *, checkpoint: str = "world-128",
                  report: Report = silent) -> list[Image.Image]:
     """A picture for each of 1 to 4 prompts, from a seed each, with what suits the checkpoint: those that `text_to_image`
-    makes of them one by one, in half the time where the checkpoint's latents are small.
+    makes of them one by one, in two thirds of the time where the checkpoint's latents are small.
 
     Raises ValueError for more prompts or another number of seeds, else what `text_to_image` does.
     """

@@ -4,11 +4,13 @@ import io
 import random
 import threading
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from gm_core.errors import BadInput, Unavailable
 from gm_core.quiz.card import share_card
+from gm_core.quiz.clues import place
 from gm_core.quiz.game import Games
 from gm_core.quiz.levels import Level
 from gm_core.quiz.store import Store
@@ -112,6 +114,15 @@ def test_a_broken_database_does_not_stop_the_game(supply):
         games.deal(token)
         games.answer(token, number, "left")
     assert games.summary(token).standing is None and "not kept" in games.store.trouble
+
+
+@pytest.mark.parametrize("most", [1.0, 0.002])
+def test_the_place_of_the_greatest_heat_is_found_where_all_of_it_is_faint(most):
+    heat = np.zeros((8, 8), np.float32)
+    for row, words in ((1, "the hair and forehead"), (3, "the eyes"), (7, "the neck and clothes")):
+        heat[row, 4] = most
+        assert place(heat) == words
+        heat[row, 4] = most / 2
 
 
 def test_clues_are_measured(games):
