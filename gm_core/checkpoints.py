@@ -122,24 +122,24 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         name="portraits-gan-early", task="portraits", title="Portraits from noise, early in training",
         network="Style-based generator (GAN), 2020", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
         paper="https://arxiv.org/abs/1912.04958",
-        build="portrait_gan:Generator", parameters=2_791_232, size=5_586_600,
+        build="portrait_gan:Generator", parameters=4_172_240, size=8_348_664,
     ),
     Checkpoint(
         name="portraits-gan-middle", task="portraits", title="Portraits from noise, in the middle of training",
         network="Style-based generator (GAN), 2020", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
         paper="https://arxiv.org/abs/1912.04958",
-        build="portrait_gan:Generator", parameters=2_791_232, size=5_586_600,
+        build="portrait_gan:Generator", parameters=4_172_240, size=8_348_664,
     ),
     Checkpoint(
         name="portraits-gan", task="portraits", title="Portraits from noise",
         network="Style-based generator (GAN), 2020", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
         paper="https://arxiv.org/abs/1912.04958",
-        build="portrait_gan:Generator", parameters=2_791_232, size=5_586_592,
+        build="portrait_gan:Generator", parameters=4_172_240, size=8_348_656,
     ),
     Checkpoint(
         name="portraits-gan-judge", task="portraits", title="Discriminator of portraits from noise",
         network="Residual discriminator (GAN), 2018", trained_on="Portraits drawn by our own renderer", licence="apache-2.0",
-        paper="https://arxiv.org/abs/1710.10196", build="portrait_gan:Discriminator", parameters=2_889_985, size=5_782_698,
+        paper="https://arxiv.org/abs/1710.10196", build="portrait_gan:Discriminator", parameters=2_889_985, size=5_782_706,
     ),
     Checkpoint(
         name="portraits-judge", task="portraits", title="Judge of portraits", network="Patch discriminator, 2017",

@@ -8,10 +8,15 @@ that it is orange and hooked; then how it looks.
 
 Three groups: PARTS, how much of the cell each part fills; then, of the cell's foremost part, which is the rarest that is more
 than a trace, its colour, and its marks: the attributes of that part, each value as so many bits of plus or minus.
+
+No sentence says whether a bird looks to the left or to the right. A denoiser that is to decide it where a beak will be, late
+and in two cells, decides it twice: its birds had an eye and a beak to either side. So every cell of a bird says where its body
+and its head are turned. What a hundred cells say alike is the first thing that comes out of the noise.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -50,6 +55,9 @@ MARKS: dict[str, tuple[str, ...]] = {
     "portrait: glasses": ("glasses",), "portrait: beard": ("beard",), "portrait: hat": ("hat",)}
 """Of which attributes (`world.ATTRIBUTES`) a part has the marks."""
 
+TURNS = 2
+"""The last bits of every part of a bird, where its body is turned and where its head is: -1 to the picture's left, 1 to its
+right, less where it looks at us or away."""
 COLOURS = 3  # lightness; red against green; yellow against blue
 BITS = 7
 PLAN = len(PARTS) + COLOURS + BITS
@@ -82,15 +90,29 @@ def bits_of(part: str, named: dict[str, str]) -> list[float]:
     return found + [0.0] * (BITS - len(found))
 
 
+def turns_of(folder: Path, done: int) -> list[tuple[float, ...]]:
+    """TURNS numbers for each of the first `done` records of a written world; zeros for what is no bird."""
+    found: list[tuple[float, ...]] = []
+    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
+        for line, _ in zip(lines, range(done), strict=False):
+            record = json.loads(line)
+            if record.get("family") == "birds":
+                body, head = record["record"]["yaw"], record["record"]["yaw"] + record["record"]["turn"]
+                found.append(tuple(max(-1.0, min(1.0, 2 * math.sin(angle))) for angle in (body, head)))
+            else:
+                found.append((0.0,) * TURNS)
+    return found
+
+
 def foremost_of(shares: Tensor) -> tuple[Tensor, Tensor]:
     """shares (N, parts, h, w) of cells -> the number of each cell's foremost part (N, h, w); has it any (N, 1, h, w)?"""
     rank = torch.where(shares >= TRACE, 1 + FULL, shares)  # the rarest that is more than a trace, else what there is most of
     return rank.argmax(1), (shares.amax(1) > 0)[:, None]
 
 
-def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]]) -> Tensor:
-    """labels (N, S, S) indices into LABELS; pictures (N, S, S, 3) uint8 RGB; the attributes of each, as `world.named` has them.
-    Returns (N, PLAN, S/8, S/8), half precision.
+def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]], turns: Sequence[Sequence[float]]) -> Tensor:
+    """labels (N, S, S) indices into LABELS; pictures (N, S, S, 3) uint8 RGB; the attributes of each, as `world.named` has them,
+    and its turns, as `turns_of` has them. Returns (N, PLAN, S/8, S/8), half precision.
 
     How much of a cell a part fills counts by its root, so that an eye, which fills none, counts too.
     """
@@ -124,6 +146,8 @@ def plans(labels: np.ndarray, pictures: np.ndarray, named: list[dict[str, str]])
             for part in parts:
                 if part.startswith(values["kind"]):
                     marks[i, k] = torch.tensor(bits_of(part, values))
+                    if part.startswith("bird") and part != "bird: perch":
+                        marks[i, k, BITS - TURNS :] = torch.tensor(turns[i])
     bits = marks[torch.arange(many)[:, None, None], foremost].permute(0, 3, 1, 2) * loud
     return torch.cat([shares.sqrt() * FULL, paint, bits], 1).half()
 
@@ -152,14 +176,14 @@ def marks_in(plan: Tensor, kinds: Sequence[str]) -> Tensor:
 
 def plans_of(folder: Path, done: int) -> Tensor:
     """The plans of the first `done` pictures of a written world (N, PLAN, 16, 16); kept beside it, and only added to."""
-    which = hashlib.sha256(repr((PARTS, MARKS, BITS, TRACE, STEADY)).encode()).hexdigest()[:12]
+    which = hashlib.sha256(repr((PARTS, MARKS, BITS, TURNS, TRACE, STEADY)).encode()).hexdigest()[:12]
     path = folder / f"plans-{which}.npy"
     known = np.load(path)[:done] if path.exists() else np.empty((0, PLAN, world.SIDE // CELL, world.SIDE // CELL), np.float16)
     if len(known) < done:
-        named, written, parts = named_of(folder, done), WorldFolder(folder), [known]
+        named, turns, written, parts = named_of(folder, done), turns_of(folder, done), WorldFolder(folder), [known]
         for i in range(len(known), done, 500):
             last = min(i + 500, done)
-            parts.append(plans(label_maps(folder, i, last), written.read(range(i, last)), named[i:last]).numpy())
+            parts.append(plans(label_maps(folder, i, last), written.read(range(i, last)), named[i:last], turns[i:last]).numpy())
         known = np.concatenate(parts)
         for old in folder.glob("plans-*.npy"):
             old.unlink()

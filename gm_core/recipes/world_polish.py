@@ -78,7 +78,7 @@ logger = logging.getLogger("recipe.world_polish")
 
 WIDTH, BLOCKS = 64, (8, 5, 2, 0)  # of the decoder: its channels, and its blocks at 16, 32, 64 and 128 px
 POOLS = (128, 64)  # latents at hand, regenerated and made of noise
-FRESH, EVERY = 4, (4, 8)  # so many of each are replaced, after so many steps
+FRESH, EVERY = 4, (4, 4)  # so many of each are replaced, after so many steps
 STRIDE, DEEPEST, WHOLE = 50, 14, 20  # of the noise's 1000 steps; strides that are denoised again, at most; all of them
 CROP = 96
 ENCODED, REGENERATED, MADE = 2, 3, 3  # pictures of each kind, the encoded ones crops

@@ -25,6 +25,7 @@ from gm_core.recipes.world_plan import (
     MOST,
     PARTS,
     PLAN,
+    TURNS,
     bits_of,
     evened,
     label_maps,
@@ -32,6 +33,7 @@ from gm_core.recipes.world_plan import (
     plans,
     plans_of,
     small_parts,
+    turns_of,
 )
 from gm_core.recipes.world_reader import learn_words, spelled, words_of
 from tests.recipes.running import run, state_of
@@ -61,8 +63,9 @@ def people(tmp_path):
 @pytest.fixture
 def birds(tmp_path):
     captions = ["A blue bird with a short beak.", "This flower has violet petals."]
-    named = [world.named(world.sample_of("birds", seed)) for seed in range(COUNT)]
-    return written(tmp_path / "birds", [{"family": "birds", "named": one, "captions": captions} for one in named], seed=1)
+    records = [world.sample_of("birds", seed) for seed in range(COUNT)]
+    return written(tmp_path / "birds", [{"family": "birds", "record": one.to_dict(), "named": world.named(one),
+                                         "captions": captions} for one in records], seed=1)
 
 
 @pytest.fixture(autouse=True)
@@ -220,6 +223,18 @@ def test_plans_are_kept_and_only_added_to(people):
     assert list(people.glob("plans-*.npy")) == [file]
 
 
+def test_birds_are_turned_where_they_look_and_nobody_else_is(people, birds):
+    assert turns_of(people, 5) == [(0.0,) * TURNS] * 5
+    found = turns_of(birds, COUNT)
+    assert len(found) == COUNT and {-1.0, 1.0} <= {body for body, _ in found}
+    for i, (body, head) in enumerate(found):
+        bird = world.sample_of("birds", i)
+        assert -1 <= body <= 1 and -1 <= head <= 1
+        for turn, angle in ((body, bird.yaw), (head, bird.yaw + bird.turn)):
+            assert abs(turn) == 1 or turn == pytest.approx(2 * np.sin(angle))
+            assert np.sign(turn) == np.sign(np.sin(angle)), "positive to the picture's right"
+
+
 def test_a_plan_says_the_colour_and_the_kind_of_a_cell_s_rarest_part():
     labels, picture = np.zeros((1, 16, 16), np.uint8), np.full((1, 16, 16, 3), 127, np.uint8)
     labels[0, :8] = world.LABELS.index("bird: body")
@@ -228,15 +243,17 @@ def test_a_plan_says_the_colour_and_the_kind_of_a_cell_s_rarest_part():
     picture[labels == world.LABELS.index("bird: beak")] = 255, 0, 0
     picture[labels == world.LABELS.index("bird: body")] = 255, 255, 255
     named = {"kind": "bird", "shape": "slender", "size": "large", "beak_shape": "hooked", "beak_length": "short"}
-    found = plans(labels, picture, [named]).float()[0]
+    found = plans(labels, picture, [named], [(-1.0, 0.5)]).float()[0]
     beak, body = PARTS[8][0] / 2, PARTS[0][0] / 2
-    paint, bits = found[len(PARTS) : -BITS], found[-BITS:]
+    paint, bits, turned = found[len(PARTS) : -BITS], found[-BITS:-TURNS], found[-TURNS:]
     assert len(paint) == COLOURS
     for y, x in ((0, 0), (1, 1)):
         assert torch.allclose(paint[:, y, x] / beak, torch.tensor([-1 / 3, 2.0, 1.0]), atol=2e-3), "red"
-        assert (bits[:, y, x] / beak).tolist() == pytest.approx(bits_of("bird: beak", named), abs=1e-3)
+        assert (bits[:, y, x] / beak).tolist() == pytest.approx(bits_of("bird: beak", named)[:-TURNS], abs=1e-3)
+        assert (turned[:, y, x] / beak).tolist() == pytest.approx([-1.0, 0.5], abs=1e-3)
     assert torch.allclose(paint[:, 0, 1] / body, torch.tensor([1.0, 0.0, 0.0]), atol=2e-3), "white"
-    assert (bits[:, 0, 1] / body).tolist() == pytest.approx(bits_of("bird: body", named), abs=1e-3)
+    assert (bits[:, 0, 1] / body).tolist() == pytest.approx(bits_of("bird: body", named)[:-TURNS], abs=1e-3)
+    assert (turned[:, 0, 1] / body).tolist() == pytest.approx([-1.0, 0.5], abs=1e-3)
     assert not found[:, 1, 0].any(), "nothing is there"
     weights = evened(found[None])[0]
     assert (weights[: len(PARTS)] == 1).all() and (weights[len(PARTS) :] == weights[-1]).all()
@@ -252,7 +269,10 @@ def test_the_marks_of_a_plan_are_read_again():
     for i, one in enumerate(named):
         for k, part in enumerate(part for part in MARKS if part.startswith(one["kind"])):
             labels[i, 16 * (k // 4) :, 32 * (k % 4) :][:16, :32] = world.LABELS.index(part)
-    found = marks_in(plans(labels, np.full((12, 128, 128, 3), 90, np.uint8), named).float(), [one["kind"] for one in named])
+    turns = [(1.0, -1.0)] * len(named)
+    found = plans(labels, np.full((12, 128, 128, 3), 90, np.uint8), named, turns).float()
+    assert found[:4, -TURNS:].any(), "which says nothing of the marks"
+    found = marks_in(found, [one["kind"] for one in named])
     for i, (one, wanted) in enumerate(zip(named, world_attributes.targets(named), strict=True)):
         told = {"kind"} | {name for part, names in MARKS.items() if part.startswith(one["kind"]) for name in names}
         known = torch.tensor([name in told for name in world.ATTRIBUTES])
@@ -270,6 +290,7 @@ def test_every_value_has_its_own_marks():
         every = bits_of(part, {name: world.ATTRIBUTES[name][0] for name in names})
         assert set(every) <= {-1.0, 0.0} and every.count(-1.0) == max(
             sum(bit != 0 for one in names for bit in bits_of(part, {one: world.ATTRIBUTES[one][0]})), 0), "no bit is shared"
+        assert not part.startswith("bird") or set(every[-TURNS:]) == {0.0}, "those are of where it is turned"
 
 
 def test_a_wider_autoencoder_is_quieter_and_does_not_look_at_the_plan():
