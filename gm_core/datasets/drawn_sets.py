@@ -3,7 +3,8 @@
 import argparse
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -71,6 +72,12 @@ def write(folder: Path, order: Mapping[str, Any], arrays: Mapping[str, tuple[Seq
             scratch.replace(state_file)
             logger.info("%d of %d", end, count)
     return state["done"]
+
+
+def records_of(folder: Path, count: int) -> Iterator[dict[str, Any]]:
+    """The first `count` records of a set that `write` has drawn."""
+    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
+        yield from map(json.loads, islice(lines, count))
 
 
 def command_line(description: str) -> argparse.ArgumentParser:

@@ -26,6 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from gm_core.datasets.drawn_sets import records_of
 from gm_core.datasets.portraits import ATTRIBUTES, Portrait, attributes, reduced
 from gm_core.models.feature_discriminator import TAPS, FeatureDiscriminator, least_squares
 from gm_core.models.portrait_gan import Discriminator, Generator
@@ -60,8 +61,7 @@ class World:
     def __init__(self, folder: Path, side: int, latent: int) -> None:
         """side: of the pictures wanted; a divisor of that of the pictures there are. latent: size of one."""
         done = json.loads((folder / "state.json").read_text())["done"]
-        with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-            people = [Portrait.from_dict(json.loads(line)) for line, _ in zip(lines, range(done), strict=False)]
+        people = [Portrait.from_dict(record) for record in records_of(folder, done)]
         people += [person.mirrored() for person in people]
         self.attributes = torch.from_numpy(np.stack([attributes(person) for person in people]))
         self.latents = Latents(people, self.attributes.numpy(), latent)

@@ -1,6 +1,5 @@
 """The attributes of the world's records as numbers, for whoever learns to tell them from a picture or from a sentence."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gm_core.datasets import world
+from gm_core.datasets.drawn_sets import records_of
 
 SLOTS = {name: slice(begin, begin + len(values)) for (name, values), begin in zip(
     world.ATTRIBUTES.items(), np.cumsum([0, *(len(values) for values in world.ATTRIBUTES.values())]), strict=False)}
@@ -48,9 +48,5 @@ def right(answer: dict[str, str], asked: dict[str, str]) -> dict[str, bool]:
 
 def named_of(folder: Path, done: int) -> list[dict[str, str]]:
     """The attributes of the first `done` records of a written world."""
-    found = []
-    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-        for line, _ in zip(lines, range(done), strict=False):
-            record = json.loads(line)
-            found.append(record["named"] if "named" in record else world.named(world.from_dict("portraits", record)))
-    return found
+    return [record["named"] if "named" in record else world.named(world.from_dict("portraits", record))
+            for record in records_of(folder, done)]

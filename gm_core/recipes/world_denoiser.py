@@ -59,6 +59,7 @@ from torch.nn.attention import SDPBackend, sdpa_kernel
 from transformers import CLIPTokenizer
 
 from gm_core.datasets import portraits
+from gm_core.datasets.drawn_sets import records_of
 from gm_core.recipes.common import (
     CHECKPOINTS,
     average_in,
@@ -118,14 +119,12 @@ LECTURES = ("This small blue bird has a short pointy beak and brown on its wings
 def captions_of(folder: Path, done: int) -> list[list[str]]:
     """For each of the first `done` pictures of a written world its captions."""
     found: list[list[str]] = []
-    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-        for line, _ in zip(lines, range(done), strict=False):
-            record = json.loads(line)
-            if "captions" in record:
-                found.append(list(record["captions"]))
-            else:
-                person = portraits.Portrait.from_dict(record)
-                found.append([portraits.caption(person, seed) for seed in range(CAPTIONS)])
+    for record in records_of(folder, done):
+        if "captions" in record:
+            found.append(list(record["captions"]))
+        else:
+            person = portraits.Portrait.from_dict(record)
+            found.append([portraits.caption(person, seed) for seed in range(CAPTIONS)])
     return found
 
 
@@ -270,7 +269,8 @@ def ship_pipeline(pipeline: StableDiffusionPipeline, words: Sequence[str], about
     pipeline.save_pretrained(folder, safe_serialization=True)
     metadata = {"format": "pt", "name": NAME, **{key: str(value) for key, value in about.items()}}
     config = json.loads((folder / "vae" / "config.json").read_text(encoding="utf-8"))
-    config.pop("block_out_channels", None)  # which the class writes and, where it reads it, warns of
+    for name in ("block_out_channels", "_name_or_path"):  # the class warns of one that it wrote itself; a path of the run's
+        config.pop(name, None)
     (folder / "vae" / "config.json").write_text(json.dumps(config, indent=2) + "\n", encoding="utf-8")
     for file in folder.glob("*/*.safetensors"):
         save_file(load_file(file), file, metadata=metadata)

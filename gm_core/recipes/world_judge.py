@@ -1,13 +1,13 @@
 """How faithful world-128 is to its captions, measured by a classifier of attributes that is trained on the world.
 
-    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --minutes 30
-    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --ship
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --seed 1 --minutes 70
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --seed 1 --ship
     python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-judge --evaluate
 
 The classifier sees a picture and says the value of every attribute. It also learns from pictures of the combinations that
 the text-to-image network never sees: a yardstick must not share the blind spots of what it measures. Slight blur and noise
-in its lessons let it read pictures that a network made. The average of its weights is what answers, and what ships;
-`--evaluate` takes the shipped one where RUN holds no state.
+in its lessons let it read pictures that a network made. Its seed is not that of the decoder's teacher (`world_polish`). The
+average of its weights is what answers, and what ships; `--evaluate` takes the shipped one where RUN holds no state.
 
 `--evaluate` measures the classifier itself on held-out pictures of the world; then the pipeline's pictures for 500 captions
 of seen combinations and 500 of held-out ones draw an answer for each attribute that the caption names, and so do the

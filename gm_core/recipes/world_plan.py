@@ -15,7 +15,6 @@ and its head are turned. What a hundred cells say alike is the first thing that 
 """
 
 import hashlib
-import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -26,6 +25,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from gm_core.datasets import portraits, world
+from gm_core.datasets.drawn_sets import records_of
 from gm_core.datasets.world import LABELS
 from gm_core.recipes.world_attributes import named_of
 from gm_core.recipes.world_autoencoder import WorldFolder
@@ -56,8 +56,8 @@ MARKS: dict[str, tuple[str, ...]] = {
 """Of which attributes (`world.ATTRIBUTES`) a part has the marks."""
 
 TURNS = 2
-"""The last bits of every part of a bird, where its body is turned and where its head is: -1 to the picture's left, 1 to its
-right, less where it looks at us or away."""
+"""The last bits of every part of a bird, not of its perch: where its body is turned and where its head is, -1 to the picture's
+left, 1 to its right, less where it looks at us or away."""
 COLOURS = 3  # lightness; red against green; yellow against blue
 BITS = 7
 PLAN = len(PARTS) + COLOURS + BITS
@@ -74,8 +74,7 @@ STEADY = 32  # a cell's colour: its own pixels of the part, and so many of the p
 def label_maps(folder: Path, first: int, last: int) -> np.ndarray:
     """Those of the pictures first .. last - 1 of a written world: (N, S, S) uint8, indices into LABELS."""
     labels = np.array(np.load(folder / "labels.npy", mmap_mode="r")[first:last])
-    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-        alone = "family" not in json.loads(next(lines))  # portraits that were drawn by themselves count their own labels
+    alone = "family" not in next(records_of(folder, 1))  # portraits that were drawn by themselves count their own labels
     return np.where(labels > 0, labels + len(LABELS) - len(portraits.LABELS), 0).astype(np.uint8) if alone else labels
 
 
@@ -93,14 +92,12 @@ def bits_of(part: str, named: dict[str, str]) -> list[float]:
 def turns_of(folder: Path, done: int) -> list[tuple[float, ...]]:
     """TURNS numbers for each of the first `done` records of a written world; zeros for what is no bird."""
     found: list[tuple[float, ...]] = []
-    with (folder / "records.jsonl").open(encoding="utf-8") as lines:
-        for line, _ in zip(lines, range(done), strict=False):
-            record = json.loads(line)
-            if record.get("family") == "birds":
-                body, head = record["record"]["yaw"], record["record"]["yaw"] + record["record"]["turn"]
-                found.append(tuple(max(-1.0, min(1.0, 2 * math.sin(angle))) for angle in (body, head)))
-            else:
-                found.append((0.0,) * TURNS)
+    for record in records_of(folder, done):
+        if record.get("family") == "birds":
+            body, head = record["record"]["yaw"], record["record"]["yaw"] + record["record"]["turn"]
+            found.append(tuple(max(-1.0, min(1.0, 2 * math.sin(angle))) for angle in (body, head)))
+        else:
+            found.append((0.0,) * TURNS)
     return found
 
 

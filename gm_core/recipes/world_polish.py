@@ -1,6 +1,6 @@
 """The last touch of world-128: its decoder learns from what the denoiser makes, not only from what the encoder says.
 
-    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-teacher --seed 1 --minutes 76
+    python -m gm_core.recipes.world_judge --world runs/world-128 --run runs/world-teacher --minutes 76
     python -m gm_core.recipes.world_polish --world runs/world-128 --data DATA --autoencoder runs/world-autoencoder/autoencoder \
         --denoiser runs/world-denoiser --teacher runs/world-teacher --run runs/world-polish --minutes 80
     python -m gm_core.recipes.world_denoiser --world runs/world-128 --run runs/world-denoiser \
@@ -19,7 +19,8 @@ And what was painted must show what was planned: a teacher, a classifier of attr
 says what it sees, and that is compared with what the decoder was told (as InfoGAN holds on to its codes, Chen et al. 2016,
 arXiv:1606.03657): with all that is true of a picture with a true plan, else with the marks of the plan that was made. The
 denoiser plans a smile where the caption says so; without this the mouth remains a mouth. The teacher sees pictures shifted,
-blurred and noisy, lest it be deceived by what nobody else would see; the judge that the figures are measured with is another.
+blurred and noisy, lest it be deceived by what nobody else would see; the judge that the figures are measured with
+is another, of another seed.
 
 All see through the SqueezeNet in DATA/weights. Code and denoiser stay as they are. Latents are denoised as by the shipped
 scheduler, in steps that bring noise of their own, and kept in pools, a few new ones every few steps. Minutes are of work, not
