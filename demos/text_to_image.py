@@ -6,6 +6,7 @@ import io
 import secrets
 import time
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 import gradio as gr
@@ -145,7 +146,6 @@ def hang() -> None:
     from gm_core.tasks.text_to_image import defaults, text_to_image
 
     record = of_task(TASK)[0]
-    steps, guidance = defaults(record.name)
     columns = [text_to_image(prompt, checkpoint=record.name, pictures=4) for prompt in EXAMPLES]
     width, height = (side + 4 for side in columns[0][0].size)
     sheet = Image.new("RGB", (len(columns) * width - 4, 4 * height - 4), "white")
@@ -155,8 +155,8 @@ def hang() -> None:
     sheet.save(record.folder / "sample.webp", quality=88)
     began = time.perf_counter()
     [hung] = text_to_image(HUNG, checkpoint=record.name, seed=HUNG_SEED)
-    parameters = told(record.name, time.perf_counter() - began, prompt=HUNG, negative_prompt="", steps=steps,
-                      guidance=guidance, seed=HUNG_SEED)
+    parameters = told(record.name, time.perf_counter() - began, prompt=HUNG, negative_prompt="",
+                      **asdict(defaults(record.name)), seed=HUNG_SEED)
     save_png(hung, ASSETS / "examples" / f"{TASK}.png", parameters)
 
 
@@ -176,7 +176,7 @@ def draw(engine: Engine) -> None:
     hung = read_parameters(hung_path) or {}
     hung_prompt = str(hung.get("prompt", EXAMPLES[0]))
     first = of_task(TASK)[0].name
-    usual_steps, usual_guidance = int(find(first).config.get("steps", 20)), float(find(first).config.get("guidance", 3.0))
+    usual_settings = {"steps": 20, "guidance": 7.5, "guidance_rise": 0.0, **find(first).config}
     open_to_all = bool(allowed_repositories())
 
     with gr.Row(elem_classes="room"):
@@ -199,9 +199,12 @@ def draw(engine: Engine) -> None:
                                    visible=open_to_all, elem_id="text_to_image-other",
                                    info="A StableDiffusionPipeline with safetensors, at a full commit.")
                 negative = gr.Textbox("", label="What shall not be seen", max_length=1000, elem_id="text_to_image-negative")
-                steps = gr.Slider(1, 50, usual_steps, step=1, label="Steps", elem_id="text_to_image-steps")
-                guidance = gr.Slider(0, 15, usual_guidance, step=0.5, label="Guidance", elem_id="text_to_image-guidance",
-                                     info="How much the prompt counts.")
+                steps = gr.Slider(1, 50, usual_settings["steps"], step=1, label="Steps", elem_id="text_to_image-steps")
+                guidance = gr.Slider(0, 15, usual_settings["guidance"], step=0.5, label="Guidance",
+                                     elem_id="text_to_image-guidance", info="How much the prompt counts.")
+                rise = gr.Slider(0, 1, usual_settings["guidance_rise"], step=0.05, label="Rise of guidance",
+                                 elem_id="text_to_image-rise", info="The share of the steps in which it grows from 1. With 0, "
+                                 "birds of our small network easily get two heads.")
                 pictures = gr.Slider(1, 4, 1, step=1, label="Pictures", elem_id="text_to_image-pictures",
                                      info="Each from the next seed.")
             with gr.Accordion("Go on from a picture made here", open=False):
@@ -215,8 +218,7 @@ def draw(engine: Engine) -> None:
             news = gr.HTML(elem_classes="news")
             words = LateRadio([], label="Click a word to see where it acted", visible=False, elem_id="text_to_image-words")
             parts = gr.HTML(elem_id="text_to_image-parts")
-            label = gr.HTML(label_of(hung_prompt, {"negative_prompt": "", "steps": usual_steps, "guidance": usual_guidance,
-                                                   **hung}) if hung else "")
+            label = gr.HTML(label_of(hung_prompt, {"negative_prompt": "", **usual_settings, **hung}) if hung else "")
             wall = gr.Gallery([], columns=4, height=165, allow_preview=False, interactive=False, buttons=[],
                               show_label=False, label="Pictures", visible=False, elem_id="text_to_image-wall", format="png")
             with gr.Row(visible=False) as after:
@@ -236,7 +238,8 @@ def draw(engine: Engine) -> None:
         from gm_core.tasks.text_to_image import defaults
 
         usual = defaults(name)
-        return {steps: usual[0], guidance: usual[1], cost: cost_said(name), unknown: unknown_said(text, name)}
+        return {steps: usual.steps, guidance: usual.guidance, rise: usual.guidance_rise, cost: cost_said(name),
+                unknown: unknown_said(text, name)}
 
     def bring(path: str | None) -> dict[Any, Any]:
         """The sentence and the settings that a picture of ours carries, every one of them checked."""
@@ -257,16 +260,18 @@ def draw(engine: Engine) -> None:
         usual = for_checkpoint(str(name), text)
         return {**usual, prompt: text[:1000], checkpoint: name, negative: without[:1000] if isinstance(without, str) else "",
                 seed: int(within("seed", 0, 2**31 - 1, 0)), fresh: False, steps: int(within("steps", 1, 50, usual[steps])),
-                guidance: within("guidance", 0, 15, usual[guidance]), pictures: 1,
+                guidance: within("guidance", 0, 15, usual[guidance]),
+                rise: within("guidance_rise", 0, 1, 0.0), pictures: 1,
                 news: status(words="Its sentence and settings are in the form now")}
 
-    def paint(text: str, name: str, elsewhere: str, without: str, count_of_steps: float, weight: float, at: float | None,
-              anew: bool, count: float) -> Iterator[dict[Any, Any]]:
+    def paint(text: str, name: str, elsewhere: str, without: str, growth: float, count_of_steps: float, weight: float,
+              at: float | None, anew: bool, count: float) -> Iterator[dict[Any, Any]]:
         from gm_core.tasks.text_to_image import reading, text_to_image
 
         name, count = named(name, elsewhere), int(count)
         begin = secrets.randbelow(2**31 - 4) if anew else int(at or 0)
-        settings: dict[str, Any] = {"negative_prompt": without, "steps": int(count_of_steps), "guidance": float(weight)}
+        settings: dict[str, Any] = {"negative_prompt": without, "steps": int(count_of_steps), "guidance": float(weight),
+                                    "guidance_rise": float(growth)}
         yield {run: gr.update(interactive=False), stop: gr.update(visible=True), news: status(words="Beginning"), seed: begin,
                after: gr.update(visible=False), words: gr.update(visible=False, value=None), parts: "",
                wall: gr.update(visible=False), unknown: unknown_said(text, name), label: "", table: ""}
@@ -311,7 +316,8 @@ def draw(engine: Engine) -> None:
         if not last:
             raise BadInput("Draw a picture first; then its words can be watched.")
         parameters = last["made"][last["chosen"]]["parameters"]
-        settings = {key: parameters[key] for key in ("checkpoint", "negative_prompt", "steps", "guidance", "seed")}
+        settings = {key: parameters[key] for key in ("checkpoint", "negative_prompt", "steps", "guidance", "guidance_rise",
+                                                     "seed")}
         yield {news: status(words="Drawing it again, and watching the words"), watch: gr.update(interactive=False)}
         finished = yield from follow(engine.stream(word_maps, last["prompt"], **settings),
                                      lambda event: {news: status(event)})
@@ -332,21 +338,23 @@ def draw(engine: Engine) -> None:
         lit = word.isdigit() and int(word) < len(found.maps)
         return {result: gr.update(value=overlaid(image, found.maps[int(word)]) if lit else image), parts: ""}
 
-    def lay_out(text: str, name: str, elsewhere: str, without: str, at: float | None) -> Iterator[dict[Any, Any]]:
+    def lay_out(text: str, name: str, elsewhere: str, without: str, growth: float,
+                at: float | None) -> Iterator[dict[Any, Any]]:
         from gm_core.tasks.text_to_image import defaults, guidance_grid
 
         name = named(name, elsewhere)
-        usual = 1 if defaults(name)[0] < 10 else 20
+        usual = 1 if defaults(name).steps < 10 else 20
         weights, counts = GRIDS[usual]
         yield {news: status(words="Beginning the grid"), compare: gr.update(interactive=False), stop: gr.update(visible=True)}
         finished = yield from follow(
             engine.stream(guidance_grid, text, checkpoint=name, negative_prompt=without, guidances=weights, steps=counts,
-                          seed=int(at or 0)), lambda event: {news: status(event)})
+                          guidance_rise=float(growth), seed=int(at or 0)), lambda event: {news: status(event)})
         yield {news: "", compare: gr.update(interactive=True), stop: gr.update(visible=False),
                table: grid_table(finished.result, weights, counts, text)}
 
     def text_to_image_api(prompt: str, checkpoint: str, negative_prompt: str, steps: int | None = None,
-                          guidance: float | None = None, seed: int = 0, pictures: int = 1) -> list[str]:
+                          guidance: float | None = None, seed: int = 0, pictures: int = 1,
+                          guidance_rise: float | None = None) -> list[str]:
         """Pictures of what the prompt says.
 
         Args:
@@ -357,14 +365,14 @@ def draw(engine: Engine) -> None:
             guidance: How much the prompt counts, 0 to 15; left out, what suits the network.
             seed: Of the noise that the picture begins from; the same number gives the same picture.
             pictures: How many, 1 to 4.
+            guidance_rise: Share of the steps in which guidance grows from 1, 0 to 1; left out, what suits the network.
         """
         from gm_core.tasks.text_to_image import defaults, text_to_image
 
         began = time.perf_counter()
-        usual_steps, usual_guidance = defaults(checkpoint)
-        settings: dict[str, Any] = {"negative_prompt": negative_prompt,
-                                    "steps": usual_steps if steps is None else int(steps),
-                                    "guidance": usual_guidance if guidance is None else float(guidance)}
+        asked = {"steps": None if steps is None else int(steps), "guidance": guidance, "guidance_rise": guidance_rise}
+        settings: dict[str, Any] = {"negative_prompt": negative_prompt, **asdict(defaults(checkpoint)),
+                                    **{key: value for key, value in asked.items() if value is not None}}
         made = engine.run(text_to_image, prompt, checkpoint=checkpoint, seed=int(seed), pictures=int(pictures), **settings)
         seconds = time.perf_counter() - began
         return [result_file(image, told(checkpoint, seconds, prompt=prompt, **settings, seed=int(seed) + i))
@@ -373,18 +381,19 @@ def draw(engine: Engine) -> None:
     endpoint(text_to_image_api,
              [gr.Textbox(visible=False), gr.Textbox(first, visible=False), gr.Textbox("", visible=False),
               gr.Number(None, visible=False, precision=0), gr.Number(None, visible=False),
-              gr.Number(0, visible=False, precision=0), gr.Number(1, visible=False, precision=0)],
+              gr.Number(0, visible=False, precision=0), gr.Number(1, visible=False, precision=0),
+              gr.Number(None, visible=False)],
              gr.Gallery(format="png", visible=False), TASK,
              "Pictures of what the prompt says. Steps and guidance left out: what suits the checkpoint.")
 
     quiet: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **LIGHT}
     prompt.change(guarded(unknown_said), [prompt, checkpoint], unknown, trigger_mode="always_last", **quiet)
-    checkpoint.input(guarded(for_checkpoint), [checkpoint, prompt], [steps, guidance, cost, unknown], **quiet)
+    checkpoint.input(guarded(for_checkpoint), [checkpoint, prompt], [steps, guidance, rise, cost, unknown], **quiet)
     back.change(guarded(bring), back,
-                [prompt, checkpoint, negative, seed, fresh, steps, guidance, pictures, cost, unknown, news], **quiet)
+                [prompt, checkpoint, negative, seed, fresh, steps, guidance, rise, pictures, cost, unknown, news], **quiet)
 
     heavy: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private", **HEAVY}
-    told_things = [prompt, checkpoint, other, negative]
+    told_things = [prompt, checkpoint, other, negative, rise]
     job = run.click(guarded_stream(paint), [*told_things, steps, guidance, seed, fresh, pictures],
                     [run, stop, news, seed, after, words, parts, wall, unknown, label, table, result, download, work], **heavy)
     wall.select(guarded(choose), work, [result, label, download, after, work, words, parts, news], **quiet)

@@ -94,7 +94,7 @@ def work(name: str, pictures: int = 1) -> tuple[str, Callable[[], object]]:
         from gm_core.tasks.text_to_image import defaults, text_to_image
 
         said = "This small blue bird has a short pointy beak and brown on its wings."
-        return (f"{pictures} picture{'s' * (pictures > 1)}, {defaults(name)[0]} steps",
+        return (f"{pictures} picture{'s' * (pictures > 1)}, {defaults(name).steps} steps",
                 lambda: text_to_image(said, checkpoint=name, pictures=pictures))
     if task == "pix2pix":
         from gm_core.drawings import kind_of, palette

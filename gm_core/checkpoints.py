@@ -211,7 +211,7 @@ CHECKPOINTS: tuple[Checkpoint, ...] = (
         name="world-128", task="text_to_image", also=("portraits",), title="A small world of birds, flowers and people",
         network="Latent diffusion, 2022", trained_on="Birds, flowers and portraits drawn by our own renderers, and captions "
         "from a grammar of ours", licence="apache-2.0", paper="https://arxiv.org/abs/2112.10752", build="text_to_image:build",
-        parameters=15_401_727, size=30_910_000, config={"steps": 20, "guidance": 4.0},
+        parameters=15_401_727, size=30_910_000, config={"steps": 20, "guidance": 4.0, "guidance_rise": 0.25},
         files=("model_index.json", "scheduler/scheduler_config.json", "text_encoder/config.json",
                "plan.json", "text_encoder/model.safetensors", "tokenizer/tokenizer.json", "tokenizer/tokenizer_config.json",
                "unet/config.json", "unet/diffusion_pytorch_model.safetensors", "vae/config.json",

@@ -137,7 +137,8 @@ TASKS = {
                                 "feather": some(0, 8), "seed": some(0, 5), "prompt": some("", "a cat"), "steps": some(20)}),
     "text_to_image": (text_to_image, {
         "prompt": some("a red bird"), "checkpoint": some("world-128"), "negative_prompt": some("", "a cat"),
-        "steps": some(None, 2), "guidance": some(None, 3.0), "seed": some(0, 5), "pictures": some(1, 2)}),
+        "steps": some(None, 2), "guidance": some(None, 3.0), "guidance_rise": some(None, 1.0),
+        "seed": some(0, 5), "pictures": some(1, 2)}),
 }
 
 

@@ -251,7 +251,8 @@ def _text_to_image(found: Opened, case: Case, report: Report) -> Image.Image:
 
 KINDS: dict[str, Kind] = {
     "portraits": Kind("Portraits", "seeds", True, {"truncation": float, "steps": int}, _portraits, whole),
-    "text_to_image": Kind("Text to image", "prompts", True, {"guidance": float, "steps": int, "negative_prompt": str},
+    "text_to_image": Kind("Text to image", "prompts", True, {"guidance": float, "guidance_rise": float, "steps": int,
+                                                              "negative_prompt": str},
                           _text_to_image, whole),
     "pix2pix": Kind("pix2pix", "pictures", True, {}, _pix2pix, whole),
     "cyclegan": Kind("CycleGAN", "pictures", False, {"direction": str}, _cyclegan, whole),

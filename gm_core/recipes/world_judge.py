@@ -48,7 +48,7 @@ from gm_core.recipes.common import (
 )
 from gm_core.recipes.world_attributes import loss_of, named_of, right, said, targets
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch, worn
-from gm_core.recipes.world_denoiser import GUIDANCE, NAME, STEPS, sampled
+from gm_core.recipes.world_denoiser import GUIDANCE, GUIDANCE_RISE, NAME, STEPS, sampled
 from gm_core.tasks.text_to_image import overlaid
 
 logger = logging.getLogger("recipe.world_judge")
@@ -128,7 +128,8 @@ def evaluate(judge: AttributeJudge, worlds: Sequence[WorldFolder], folders: Sequ
         """pictures: (N, 3, 128, 128) in 0..1."""
         return [one for batch in pictures.split(64) for one in said(judge.considered(batch * 2 - 1))]
 
-    found: dict[str, Any] = {"count": count, "steps": STEPS, "guidance": GUIDANCE}
+    found: dict[str, Any] = {"count": count, "steps": STEPS, "guidance": GUIDANCE,
+                             "guidance_rise": GUIDANCE_RISE}
     real, of_real = [], []
     for folder, written in zip(folders, worlds, strict=True):
         named = named_of(folder, written.done)

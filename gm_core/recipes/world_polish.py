@@ -64,6 +64,7 @@ from gm_core.recipes.world_denoiser import (
     CHANNELS,
     CODE,
     GUIDANCE,
+    GUIDANCE_RISE,
     SCHEDULE,
     Denoiser,
     captions_of,
@@ -128,16 +129,20 @@ def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, st
     planned: hold the plan to that of z, with its share of the noise.
     """
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
-    words = denoiser.text(torch.cat([nothing.expand(len(z), -1), said])).last_hidden_state
+    without, words = denoiser.text(torch.cat([nothing.expand(len(z), -1), said])).last_hidden_state.chunk(2)
     times = [STRIDE * k - 1 for k in range(strides, 0, -1)]
     share = every[times[0]]
     x = share.sqrt() * z + (1 - share).sqrt() * noise
     for time_ in times:
         share, later = every[time_], every[time_ - STRIDE] if time_ >= STRIDE else torch.tensor(1.0)
-        both = torch.cat([x, x]).contiguous(memory_format=torch.channels_last)
+        guidance = 1 + (GUIDANCE - 1) * min(1.0, (999 - time_) / (1000 * GUIDANCE_RISE))
+        guided = guidance > 1
+        asked, context = (torch.cat([x, x]), torch.cat([without, words])) if guided else (x, words)
         with sdpa_kernel(SDPBackend.MATH):
-            of_nothing, of_words = quickly(denoiser.unet, both, time_, words).sample.chunk(2)
-        v = of_nothing + GUIDANCE * (of_words - of_nothing)
+            v = quickly(denoiser.unet, asked.contiguous(memory_format=torch.channels_last), time_, context).sample
+        if guided:
+            of_nothing, of_words = v.chunk(2)
+            v = of_nothing + guidance * (of_words - of_nothing)
         clean, left = share.sqrt() * x - (1 - share).sqrt() * v, share.sqrt() * v + (1 - share).sqrt() * x
         fresh = (1 - later) / (1 - share) * (1 - share / later)  # variance of the step's own noise
         x = later.sqrt() * clean + (1 - later - fresh).clamp_min(0).sqrt() * left + fresh.sqrt() * torch.randn_like(x)

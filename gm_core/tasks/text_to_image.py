@@ -45,24 +45,26 @@ _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 
 
 def text_to_image(prompt: str, *, checkpoint: str = "world-128", negative_prompt: str = "", steps: int | None = None,
-                  guidance: float | None = None, seed: int = 0, pictures: int = 1,
+                  guidance: float | None = None, guidance_rise: float | None = None, seed: int = 0, pictures: int = 1,
                   report: Report = silent) -> list[Image.Image]:
     """Pictures of what the prompt says, RGB, of the size that the checkpoint paints.
 
     prompt: 1 to 1000 characters; a checkpoint reads its beginning (see `reading`). checkpoint: one of task
     "text_to_image", or "owner/name@commit" where the operator allows it (`GM_HUB_ALLOW`). negative_prompt: what shall not
     be seen. steps: 1 to 50. guidance: 0 to 15, how much the prompt counts; up to 1 the negative prompt does not count.
-    None: what suits the checkpoint, see `defaults`. seed: 0 to 2^31 - 1; picture i begins from the noise of seed + i, and
-    is the same alone and among others. pictures: 1 to 4. `report` gets previews.
+    guidance_rise: 0 to 1, the share of the steps in which guidance rises from 1 to what it is (Wang et al. 2024,
+    arXiv:2404.13040). None: what suits the checkpoint, see `defaults`.
+    seed: 0 to 2^31 - 1; picture i begins from the noise of seed + i, and is the same alone and among others. pictures: 1 to
+    4. `report` gets previews.
 
     A picture that the checkpoint's own safety checker withholds is black and has `info["withheld"]`. Raises BadInput
     outside these limits, and what `load` raises.
     """
-    record, steps, guidance = _checked(prompt, checkpoint, negative_prompt, steps, guidance, seed)
+    record, settings = _checked(prompt, checkpoint, negative_prompt, steps, guidance, guidance_rise, seed)
     if not 1 <= whole("The number of pictures", pictures) <= MAX_PICTURES:
         raise BadInput(f"1 to {MAX_PICTURES} pictures can be made at once; {pictures} cannot.")
     network = _network(record, report)
-    return _pictures(network, [prompt] * pictures, negative_prompt, steps, guidance, range(seed, seed + pictures), report)
+    return _pictures(network, [prompt] * pictures, negative_prompt, settings, range(seed, seed + pictures), report)
 
 
 def one_for_each(prompts: Sequence[str], seeds: Sequence[int], *, checkpoint: str = "world-128",
@@ -74,10 +76,10 @@ def one_for_each(prompts: Sequence[str], seeds: Sequence[int], *, checkpoint: st
     """
     if not 1 <= len(prompts) <= MAX_PICTURES or len(seeds) != len(prompts):
         raise ValueError(f"1 to {MAX_PICTURES} prompts and a seed for each, not {len(prompts)} and {len(seeds)}")
-    asked = [_checked(prompt, checkpoint, "", None, None, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
-    record, steps, guidance = asked[0]
+    asked = [_checked(prompt, checkpoint, "", None, None, None, seed) for prompt, seed in zip(prompts, seeds, strict=True)]
+    record, settings = asked[0]
     network = _network(record, report)
-    return _pictures(network, prompts, "", steps, guidance, seeds, report)
+    return _pictures(network, prompts, "", settings, seeds, report)
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,15 @@ class WordMaps:
 
 
 def word_maps(prompt: str, *, checkpoint: str = "world-128", negative_prompt: str = "", steps: int | None = None,
-              guidance: float | None = None, seed: int = 0, report: Report = silent) -> WordMaps:
+              guidance: float | None = None, guidance_rise: float | None = None, seed: int = 0,
+              report: Report = silent) -> WordMaps:
     """The picture that `text_to_image` makes of these settings, and where each word of the prompt acted in it: the
     denoiser's cross-attention, mean over heads, layers and steps (Hertz et al. 2022, arXiv:2208.01626).
     """
-    record, steps, guidance = _checked(prompt, checkpoint, negative_prompt, steps, guidance, seed)
+    record, settings = _checked(prompt, checkpoint, negative_prompt, steps, guidance, guidance_rise, seed)
     network = _network(record, report)
     watcher = WordWatcher(network.latent_shape[1:])
-    [picture], latents = _drawn(network, [prompt], negative_prompt, steps, guidance, [seed], report, watcher)
+    [picture], latents = _drawn(network, [prompt], negative_prompt, settings, [seed], report, watcher)
     tokens = watcher.maps().cpu().numpy()
     words, groups = _tokens_of_words(prompt, network.tokenizer)
     maps = np.stack([tokens[group].sum(0) for group in groups]) if groups else np.empty((0, *tokens.shape[1:]), np.float32)
@@ -133,7 +136,8 @@ def plan_drawn(shares: np.ndarray, size: tuple[int, int]) -> Image.Image:
 
 
 def guidance_grid(prompt: str, *, checkpoint: str = "world-128", negative_prompt: str = "", guidances: Sequence[float],
-                  steps: Sequence[int], seed: int = 0, report: Report = silent) -> list[list[Image.Image]]:
+                  steps: Sequence[int], guidance_rise: float | None = None, seed: int = 0,
+                  report: Report = silent) -> list[list[Image.Image]]:
     """The same seed with each guidance (rows) and number of steps (columns). Raises BadInput for more than 25 pictures, and
     for more than 200 steps together.
     """
@@ -144,7 +148,7 @@ def guidance_grid(prompt: str, *, checkpoint: str = "world-128", negative_prompt
         raise BadInput(f"This grid takes {total} steps; up to {MAX_GRID_STEPS} are drawn. Choose fewer pictures or steps.")
     for guidance in guidances:
         for count in steps:
-            _checked(prompt, checkpoint, negative_prompt, count, guidance, seed)
+            _checked(prompt, checkpoint, negative_prompt, count, guidance, guidance_rise, seed)
     rows: list[list[Image.Image]] = []
     done = 0
     for guidance in guidances:
@@ -157,7 +161,7 @@ def guidance_grid(prompt: str, *, checkpoint: str = "world-128", negative_prompt
                 report(before + share * (fraction or 0.0), f"{words} ({of})", preview)
 
             rows[-1] += text_to_image(prompt, checkpoint=checkpoint, negative_prompt=negative_prompt, steps=count,
-                                      guidance=guidance, seed=seed, report=tell)
+                                      guidance=guidance, guidance_rise=guidance_rise, seed=seed, report=tell)
             done += count
     return rows
 
@@ -165,10 +169,23 @@ def guidance_grid(prompt: str, *, checkpoint: str = "world-128", negative_prompt
 # --- what is asked ----------------------------------------------------------------------------------------------------
 
 
-def defaults(checkpoint: str) -> tuple[int, float]:
-    """(steps, guidance) that suit the checkpoint: from its record, else those of a classical latent diffusion."""
-    config = find(checkpoint).config if not _REPOSITORY.fullmatch(checkpoint) else {}
-    return int(config.get("steps", 20)), float(config.get("guidance", 7.5))
+@dataclass(frozen=True)
+class Settings:
+    """How a picture is drawn; see `text_to_image`."""
+
+    steps: int = 20
+    guidance: float = 7.5
+    guidance_rise: float = 0.0
+
+    def guidance_at(self, step: int) -> float:
+        """Of a step, counted from 0."""
+        rising = int(self.guidance_rise * self.steps)
+        return self.guidance if step >= rising else 1 + (self.guidance - 1) * step / rising
+
+
+def defaults(checkpoint: str) -> Settings:
+    """What suits the checkpoint: from its record, else as a classical latent diffusion wants it."""
+    return Settings(**find(checkpoint).config) if not _REPOSITORY.fullmatch(checkpoint) else Settings()
 
 
 def known_words(checkpoint: str) -> frozenset[str]:
@@ -216,7 +233,7 @@ def _tokens_of_words(prompt: str, tokenizer: Any) -> tuple[tuple[str, ...], list
 
 
 def _checked(prompt: str, checkpoint: str, negative_prompt: str, steps: int | None, guidance: float | None,
-             seed: int) -> tuple[Checkpoint, int, float]:
+             guidance_rise: float | None, seed: int) -> tuple[Checkpoint, Settings]:
     for name, text in (("prompt", prompt), ("negative prompt", negative_prompt)):
         if len(string(f"The {name}", text)) > MAX_PROMPT_CHARS:
             raise BadInput(f"This {name} has {len(text)} characters; up to {MAX_PROMPT_CHARS} are read.")
@@ -224,16 +241,19 @@ def _checked(prompt: str, checkpoint: str, negative_prompt: str, steps: int | No
         raise BadInput("Say what shall be drawn, in a sentence or two.")
     if not _REPOSITORY.fullmatch(string("The checkpoint", checkpoint)) and find(checkpoint).task != "text_to_image":
         raise BadInput(f"'{checkpoint}' does not draw what words say.")
-    usual_steps, usual_guidance = defaults(checkpoint)
-    steps = usual_steps if steps is None else whole("The number of steps", steps)
-    guidance = usual_guidance if guidance is None else number("Guidance", guidance)
+    usual = defaults(checkpoint)
+    steps = usual.steps if steps is None else whole("The number of steps", steps)
+    guidance = usual.guidance if guidance is None else number("Guidance", guidance)
+    rise = usual.guidance_rise if guidance_rise is None else number("The rise of guidance", guidance_rise)
     if not MIN_STEPS <= steps <= MAX_STEPS:
         raise BadInput(f"Steps go from {MIN_STEPS} to {MAX_STEPS}; {steps} do not.")
     if not 0 <= guidance <= MAX_GUIDANCE:
         raise BadInput(f"Guidance goes from 0 to {MAX_GUIDANCE:g}; {guidance:g} does not.")
+    if not 0 <= rise <= 1:
+        raise BadInput(f"Guidance rises over a share of the steps from 0 to 1; {rise:g} is not between them.")
     if not 0 <= whole("A seed", seed) < 2**31:
         raise BadInput(f"A seed is a whole number from 0 to {2**31 - 1}; {seed} is not.")
-    return record_of(checkpoint), steps, guidance
+    return record_of(checkpoint), Settings(steps, guidance, rise)
 
 
 # --- the networks -----------------------------------------------------------------------------------------------------
@@ -312,7 +332,7 @@ def _network(record: Checkpoint, report: Report) -> TextToImage:
 # --- drawing ----------------------------------------------------------------------------------------------------------
 
 
-def _pictures(network: TextToImage, prompts: Sequence[str], negative_prompt: str, steps: int, guidance: float,
+def _pictures(network: TextToImage, prompts: Sequence[str], negative_prompt: str, settings: Settings,
               seeds: Sequence[int], report: Report) -> list[Image.Image]:
     """One picture for each prompt and its seed: together where latents are small, else one by one."""
     at_once = len(prompts) if max(network.latent_shape[1:]) <= SMALL else 1
@@ -323,25 +343,24 @@ def _pictures(network: TextToImage, prompts: Sequence[str], negative_prompt: str
             doing = words if at_once == len(prompts) else f"Picture {i + 1} of {len(prompts)}: {words.lower()}"
             report((i + at_once * (fraction or 0.0)) / len(prompts), doing, preview)
 
-        found += _drawn(network, prompts[i : i + at_once], negative_prompt, steps, guidance, seeds[i : i + at_once], tell)[0]
+        found += _drawn(network, prompts[i : i + at_once], negative_prompt, settings, seeds[i : i + at_once], tell)[0]
     return found
 
 
 @torch.inference_mode()
-def _drawn(network: TextToImage, prompts: Sequence[str], negative_prompt: str, steps: int, guidance: float,
-           seeds: Sequence[int], report: Report, watcher: WordWatcher | None = None) -> tuple[list[Image.Image], Tensor]:
+def _drawn(network: TextToImage, prompts: Sequence[str], negative_prompt: str, settings: Settings, seeds: Sequence[int],
+           report: Report, watcher: WordWatcher | None = None) -> tuple[list[Image.Image], Tensor]:
     """One picture for each prompt and its seed, denoised together, and the latents that they were decoded from."""
     pipeline = network.pipeline()
     target = next(network.unet.parameters()).device
-    guided = guidance > 1
+    guided = settings.guidance > 1
     report(0.0, "Reading the words")
     words, without = pipeline.encode_prompt(list(prompts), target, 1, guided,
                                             negative_prompt=[negative_prompt] * len(seeds) if guided else None)
-    context = torch.cat([without, words]) if guided else words
     unet = watched(network.unet, watcher) if watcher else network.unet
 
     schedule = pipeline.scheduler
-    schedule.set_timesteps(steps, device=target)
+    schedule.set_timesteps(settings.steps, device=target)
     generators = [torch.Generator().manual_seed(seed) for seed in seeds]
     noise = [torch.randn(network.latent_shape, generator=generator) for generator in generators]
     latents = torch.stack(noise).to(target) * schedule.init_noise_sigma
@@ -349,9 +368,11 @@ def _drawn(network: TextToImage, prompts: Sequence[str], negative_prompt: str, s
     preview = _Previews(network.glimpse)
     times = schedule.timesteps
     for i, time_ in enumerate(times):
-        both = schedule.scale_model_input(torch.cat([latents] * 2) if guided else latents, time_)
+        guidance = settings.guidance_at(i)
+        context = torch.cat([without, words]) if guidance > 1 else words
+        both = schedule.scale_model_input(torch.cat([latents] * 2) if guidance > 1 else latents, time_)
         answer = unet(both, time_, encoder_hidden_states=context).sample
-        if guided:
+        if guidance > 1:
             of_nothing, of_words = answer.chunk(2)
             answer = of_nothing + guidance * (of_words - of_nothing)
         step = schedule.step(answer, time_, latents, **chance)

@@ -16,14 +16,16 @@ import torch
 from diffusers import DDIMScheduler
 from PIL import Image
 
-from gm_core.checkpoints import Checkpoint
+from gm_core.checkpoints import CHECKPOINTS, Checkpoint
 from gm_core.datasets.portraits import caption
 from gm_core.errors import BadInput, Cancelled, CheckpointError
+from gm_core.images import to_image
 from gm_core.load import load
 from gm_core.models.text_to_image import build, parts_of
-from gm_core.recipes.world_denoiser import SCHEDULE, sampler
+from gm_core.recipes.world_denoiser import SCHEDULE, sampled, sampler
 from gm_core.tasks.portraits import _person, portraits
 from gm_core.tasks.text_to_image import (
+    Settings,
     defaults,
     guidance_grid,
     one_for_each,
@@ -87,6 +89,30 @@ def test_it_is_what_diffusers_own_pipeline_draws():
     assert np.abs(pixels(ours) - pixels(theirs)).max() <= 1
 
 
+@pytest.mark.parametrize(("steps", "rise"), [(4, 0.5), (5, 1.0), (3, 0.25)])
+def test_guidance_that_rises_is_what_diffusers_draws_with_one_changed_after_each_step(steps, rise):
+    rising = int(rise * steps)
+
+    def scale(step):
+        return 1 + 1e-6 + 2.0 * (min(1.0, step / rising) if rising else 1.0)
+
+    def changed(pipeline, step, _, tensors):
+        pipeline._guidance_scale = scale(step + 1)
+        return tensors
+
+    theirs = load(NAME).pipeline()(BIRD, num_inference_steps=steps, guidance_scale=scale(0), negative_prompt="a man",
+                                   generator=torch.Generator().manual_seed(3), callback_on_step_end=changed).images[0]
+    [ours] = text_to_image(BIRD, steps=steps, guidance=3.0, guidance_rise=rise, negative_prompt="a man", seed=3)
+    assert np.abs(pixels(ours) - pixels(theirs)).max() <= 1
+
+
+def test_what_the_recipes_measure_is_what_visitors_get():
+    [measured] = sampled(load(NAME).pipeline(), [BIRD], 7)
+    usual = next(record.config for record in CHECKPOINTS if record.name == "world-128")
+    [shown] = text_to_image(BIRD, seed=7, **usual)
+    assert np.abs(pixels(shown) - pixels(to_image(measured))).max() <= 1
+
+
 def test_portraits_are_drawn_from_captions_of_people():
     made = portraits(2, seed=4, checkpoint=NAME)
     assert [picture.size for picture in made] == [(SIDE, SIDE)] * 2
@@ -99,13 +125,13 @@ def test_portraits_are_drawn_from_captions_of_people():
 
 def test_every_setting_counts():
     base = pixels(text_to_image(BIRD, guidance=3.0)[0])
-    for other in ({"steps": 3}, {"guidance": 8.0}, {"negative_prompt": "A man with a beard."}):
+    for other in ({"steps": 3}, {"guidance": 8.0}, {"guidance_rise": 1.0}, {"negative_prompt": "A man with a beard."}):
         assert not np.array_equal(base, pixels(text_to_image(BIRD, **{"guidance": 3.0, **other})[0])), other
     assert not np.array_equal(base, pixels(text_to_image(CAPTIONS[1], guidance=3.0)[0]))
 
 
 def test_what_is_left_out_is_what_suits_the_checkpoint():
-    assert defaults(NAME) == (4, 3.0)
+    assert defaults(NAME) == Settings(4, 3.0, 0.0)
     assert np.array_equal(pixels(text_to_image(BIRD)[0]), pixels(text_to_image(BIRD, steps=4, guidance=3.0)[0]))
 
 
@@ -114,6 +140,8 @@ def test_what_is_left_out_is_what_suits_the_checkpoint():
     ({"prompt": "x" * 1001}, "1001 characters; up to 1000"), ({"negative_prompt": "x" * 1001}, "negative prompt has 1001"),
     ({"steps": 0}, "1 to 50; 0"), ({"steps": 51}, "1 to 50; 51"), ({"guidance": -0.5}, "0 to 15; -0.5"),
     ({"guidance": 15.5}, "0 to 15; 15.5"), ({"guidance": float("nan")}, "0 to 15; nan"), ({"seed": -1}, "seed"),
+    ({"guidance_rise": -0.1}, "from 0 to 1; -0.1"), ({"guidance_rise": 1.5}, "from 0 to 1; 1.5"),
+    ({"guidance_rise": float("nan")}, "from 0 to 1; nan"),
     ({"seed": 2**31}, "seed"), ({"pictures": 0}, "1 to 4 pictures"), ({"pictures": 5}, "1 to 4 pictures"),
     ({"checkpoint": "srgan-x4"}, "does not draw"),
 ])
