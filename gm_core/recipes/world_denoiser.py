@@ -76,6 +76,7 @@ from gm_core.recipes.world_autoencoder import CONFIG as AUTOENCODER
 from gm_core.recipes.world_autoencoder import WorldFolder, to_batch
 from gm_core.recipes.world_plan import PARTS, PLAN, evened, plans_of, small_parts
 from gm_core.recipes.world_reader import POOLED, TEXT, TOKENS, read, spelled, text_encoder, words_of
+from gm_core.tasks.text_to_image import Settings
 
 logger = logging.getLogger("recipe.world_denoiser")
 
@@ -222,10 +223,9 @@ def sampled(pipeline: StableDiffusionPipeline, captions: Sequence[str], seed: in
         return tensors
 
     def scale(step: int) -> float:
-        rising = int(GUIDANCE_RISE * steps)
-        # With 1, diffusers would not read the empty words at all.
-        return guidance if step >= rising else 1 + 1e-6 + (guidance - 1) * step / rising
+        return max(1 + 1e-6, settings.guidance_at(step))  # with 1, diffusers would not read the empty words at all
 
+    settings = Settings(steps, guidance, GUIDANCE_RISE)
     found = []
     for i in range(0, len(captions), at_once):
         some = list(captions[i : i + at_once])

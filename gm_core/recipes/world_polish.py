@@ -75,6 +75,7 @@ from gm_core.recipes.world_judge import CONFIG as JUDGED
 from gm_core.recipes.world_judge import softened
 from gm_core.recipes.world_plan import LARGEST, PLAN, marks_in, plans_of
 from gm_core.recipes.world_reader import spelled
+from gm_core.tasks.text_to_image import Settings
 
 logger = logging.getLogger("recipe.world_polish")
 
@@ -130,12 +131,13 @@ def regenerated(denoiser: Denoiser, z: Tensor, said: Tensor, nothing: Tensor, st
     """
     every = DDIMScheduler(**SCHEDULE).alphas_cumprod
     without, words = denoiser.text(torch.cat([nothing.expand(len(z), -1), said])).last_hidden_state.chunk(2)
+    settings = Settings(1000 // STRIDE, GUIDANCE, GUIDANCE_RISE)
     times = [STRIDE * k - 1 for k in range(strides, 0, -1)]
     share = every[times[0]]
     x = share.sqrt() * z + (1 - share).sqrt() * noise
     for time_ in times:
         share, later = every[time_], every[time_ - STRIDE] if time_ >= STRIDE else torch.tensor(1.0)
-        guidance = 1 + (GUIDANCE - 1) * min(1.0, (999 - time_) / (1000 * GUIDANCE_RISE))
+        guidance = settings.guidance_at((999 - time_) // STRIDE)
         guided = guidance > 1
         asked, context = (torch.cat([x, x]), torch.cat([without, words])) if guided else (x, words)
         with sdpa_kernel(SDPBackend.MATH):

@@ -348,26 +348,29 @@ def test_a_reader_learns_to_tell_the_record_from_the_caption(monkeypatch):
         assert before["seen"][by_queries_or_pooled] < after["seen"][by_queries_or_pooled] <= 1
 
 
-def test_what_is_denoised_again_is_what_diffusers_own_schedule_makes_of_it():
+@pytest.mark.parametrize("strides", [3, 20])
+def test_what_is_denoised_again_is_what_diffusers_own_schedule_makes_of_it(strides, monkeypatch):
+    monkeypatch.setattr(common_recipe, "HALF", False)  # twenty looks in bfloat16 end somewhere else
     torch.manual_seed(0)
     denoiser = world_denoiser.Denoiser().eval()
     z, noise = torch.randn(2, 1, world_denoiser.CHANNELS, 16, 16)
     said, nothing = torch.randint(2, 200, (1, world_reader.TOKENS)), torch.ones(1, world_reader.TOKENS, dtype=torch.long)
     torch.manual_seed(1)
-    ours = world_polish.regenerated(denoiser, z, said, nothing, 3, noise)
+    ours = world_polish.regenerated(denoiser, z, said, nothing, strides, noise)
     schedule = world_denoiser.DDIMScheduler(**world_denoiser.SCHEDULE)
     schedule.set_timesteps(20)
-    times = schedule.timesteps[-3:]
-    assert times.tolist() == [149, 99, 49]
+    times = schedule.timesteps[-strides:]
+    assert times.tolist()[-3:] == [149, 99, 49]
     x = schedule.add_noise(z, noise, times[:1])
     torch.manual_seed(1)
     with torch.no_grad():
         words = denoiser.text(torch.cat([nothing, said])).last_hidden_state
-        for time_ in times:
+        for i, time_ in enumerate(times, 20 - strides):
+            scale = 1 + (world_denoiser.GUIDANCE - 1) * min(1, i / 5)  # all of it after a quarter of the steps
             of_nothing, of_words = denoiser.unet(torch.cat([x, x]), time_, encoder_hidden_states=words).sample.chunk(2)
-            guided = of_nothing + world_denoiser.GUIDANCE * (of_words - of_nothing)
+            guided = of_nothing + scale * (of_words - of_nothing)
             x = schedule.step(guided, time_, x, eta=1.0, variance_noise=torch.randn_like(x)).prev_sample
-    assert (ours - x).abs().max() < 0.05 * x.std(), "bfloat16 apart"
+    assert (ours - x).abs().max() < 1e-3 * x.std()
     held = world_polish.regenerated(denoiser, z, said, nothing, 3, noise, planned=True)
     assert torch.allclose(held[:, 16:], z[:, 16:], atol=1e-5) and not torch.allclose(held[:, :16], z[:, :16], atol=0.1)
 
